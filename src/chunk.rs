@@ -1,0 +1,144 @@
+//! Chunks: what is committed, resumed and moved in parallel; and the digests that prove them.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::{Format, Persistence, Table};
+
+/// A chunk's number within its plan, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChunkId(pub u32);
+
+impl fmt::Display for ChunkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A table's index in [`Plan::tables`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TableIndex(pub u32);
+
+/// Which rows of a table a part covers. Page ranges mean something only inside one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Range {
+    Whole,
+    /// Heap pages `from..to`; the last range of a table is open-ended.
+    Pages {
+        from: u32,
+        to: Option<u32>,
+    },
+}
+
+impl Range {
+    /// The WHERE clause that selects the range (with a leading space), empty for the whole table.
+    pub fn where_clause(&self) -> String {
+        match self {
+            Self::Whole => String::new(),
+            Self::Pages { from, to: None } => format!(" WHERE ctid >= '({from},0)'"),
+            Self::Pages { from, to: Some(to) } => {
+                format!(" WHERE ctid >= '({from},0)' AND ctid < '({to},0)'")
+            }
+        }
+    }
+}
+
+/// A range of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    pub table: TableIndex,
+    pub range: Range,
+}
+
+/// One or more parts that are read, sent and committed together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    pub id: ChunkId,
+    /// Never empty. More than one only where small tables share a chunk.
+    pub parts: Vec<Part>,
+    /// Estimated heap plus TOAST bytes.
+    pub bytes: u64,
+    /// All tables of a chunk have the same persistence: unlogged ones are journaled apart.
+    pub persistence: Persistence,
+}
+
+/// Everything both sides agree on before a row moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub tables: Vec<Table>,
+    /// Largest first, which is the order in which they are read.
+    pub chunks: Vec<Chunk>,
+}
+
+impl Plan {
+    pub fn table(&self, index: TableIndex) -> &Table {
+        &self.tables[index.0 as usize]
+    }
+
+    pub fn chunk(&self, id: ChunkId) -> Option<&Chunk> {
+        self.chunks.get(id.0 as usize)
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.chunks.iter().map(|c| c.bytes).sum()
+    }
+
+    pub fn format(&self, part: &Part) -> Format {
+        self.table(part.table).format
+    }
+}
+
+/// An order-independent digest of rows: the sum modulo 2^128 of each row's xxh3-128.
+///
+/// A sum, because XOR would forget pairs of equal rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Digest {
+    pub rows: u64,
+    /// COPY payload bytes, without file header and trailer.
+    pub bytes: u64,
+    pub sum: u128,
+}
+
+impl Digest {
+    /// Adds one row by its 128-bit hash and its length in bytes.
+    pub fn add_row(&mut self, hash: u128, bytes: u64) {
+        self.rows += 1;
+        self.bytes += bytes;
+        self.sum = self.sum.wrapping_add(hash);
+    }
+
+    /// The sum as 32 hexadecimal digits, as it stands in the journal and the report.
+    pub fn to_hex(self) -> String {
+        format!("{:032x}", self.sum)
+    }
+}
+
+impl AddAssign for Digest {
+    fn add_assign(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_pairs_do_not_cancel() {
+        let mut twice = Digest::default();
+        twice.add_row(7, 1);
+        twice.add_row(7, 1);
+        assert_ne!(twice.sum, 0);
+        assert_eq!(twice.rows, 2);
+    }
+
+    #[test]
+    fn the_last_range_is_open() {
+        let range = Range::Pages { from: 5, to: None };
+        assert_eq!(range.where_clause(), " WHERE ctid >= '(5,0)'");
+    }
+}

@@ -1,0 +1,171 @@
+//! What a catalog holds, as plain data: tables, columns, sequences, in one snapshot.
+//!
+//! Everything here is serialisable, because the plan travels to the target and rests in its journal.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An object identifier of the source server (`pg_class.oid` and friends).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Oid(pub u32);
+
+impl fmt::Display for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A schema-qualified name; `Display` gives it ready for SQL, both parts quoted where needed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct QualifiedName {
+    pub schema: String,
+    pub name: String,
+}
+
+impl QualifiedName {
+    pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            schema: schema.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for QualifiedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}.{}",
+            quote_ident(&self.schema),
+            quote_ident(&self.name)
+        )
+    }
+}
+
+/// Quotes an identifier where it is not a plain lower-case word (like `quote_ident`, but reserved
+/// words are quoted only when they stand in the short list that can follow a dot badly: none can,
+/// since every name here is used qualified or in a column list, where we always quote).
+///
+/// Plain words stay bare so that messages read well; SQL that needs certainty uses
+/// [`quote_ident_always`].
+pub fn quote_ident(ident: &str) -> String {
+    let plain = ident
+        .bytes()
+        .enumerate()
+        .all(|(i, b)| b.is_ascii_lowercase() || b == b'_' || (i > 0 && b.is_ascii_digit()));
+    if plain && !ident.is_empty() {
+        ident.to_owned()
+    } else {
+        quote_ident_always(ident)
+    }
+}
+
+/// Quotes an identifier unconditionally: double quotes around, inner ones doubled.
+pub fn quote_ident_always(ident: &str) -> String {
+    format!("\"{}\"", ident.replace('"', "\"\""))
+}
+
+/// Quotes a string literal for SQL, independent of `standard_conforming_strings`.
+pub fn quote_literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
+}
+
+/// `pg_class.relpersistence`, without temporary tables: those never leave their session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Persistence {
+    Permanent,
+    Unlogged,
+}
+
+/// The COPY format a table travels in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Format {
+    Binary,
+    Text,
+}
+
+impl Format {
+    /// The word that COPY's FORMAT option takes.
+    pub fn as_sql(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// One table whose rows are to be moved: an ordinary table or a leaf partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// `pg_class.oid` on the source.
+    pub oid: Oid,
+    pub name: QualifiedName,
+    pub persistence: Persistence,
+    /// Columns to copy, in attribute order: neither dropped nor generated.
+    pub columns: Vec<String>,
+    pub format: Format,
+    /// Why the table travels as text: the first column that binary would not be safe for.
+    pub text_because: Option<String>,
+    /// `pg_class.relfilenode` in the snapshot; another one later means the table was rewritten.
+    pub filenode: Oid,
+    /// Heap pages, from the size of the main fork.
+    pub pages: u32,
+    /// Heap plus TOAST, in bytes.
+    pub bytes: u64,
+}
+
+impl Table {
+    /// The parenthesised column list for COPY, or nothing for a table without columns to copy.
+    pub fn column_list(&self) -> String {
+        if self.columns.is_empty() {
+            return String::new();
+        }
+        let quoted: Vec<_> = self.columns.iter().map(|c| quote_ident_always(c)).collect();
+        format!(" ({})", quoted.join(", "))
+    }
+
+    /// The qualified name with both parts quoted, whatever they are: for SQL.
+    pub fn sql_name(&self) -> String {
+        format!(
+            "{}.{}",
+            quote_ident_always(&self.name.schema),
+            quote_ident_always(&self.name.name)
+        )
+    }
+}
+
+/// A sequence's state, which is not transactional and so is read last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceValue {
+    pub name: QualifiedName,
+    pub last_value: i64,
+    pub is_called: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_where_needed() {
+        assert_eq!(QualifiedName::new("public", "t1").to_string(), "public.t1");
+        assert_eq!(
+            QualifiedName::new("My.Schema", "a\"b").to_string(),
+            "\"My.Schema\".\"a\"\"b\""
+        );
+        assert_eq!(quote_ident(""), "\"\"");
+        assert_eq!(quote_ident("1a"), "\"1a\"");
+    }
+
+    #[test]
+    fn literals_survive_quotes_and_backslashes() {
+        assert_eq!(quote_literal("it's"), "'it''s'");
+        assert_eq!(quote_literal("a\\b"), "E'a\\\\b'");
+    }
+}
