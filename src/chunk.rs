@@ -85,6 +85,15 @@ impl Plan {
         self.chunks.iter().map(|c| c.bytes).sum()
     }
 
+    /// Whether a plan from elsewhere keeps to its own rules: chunks numbered in order, parts of
+    /// tables that exist, none empty. Everything else may index by them without a check.
+    pub fn is_sound(&self) -> bool {
+        let known = |part: &Part| (part.table.0 as usize) < self.tables.len();
+        (0..).zip(&self.chunks).all(|(number, chunk)| {
+            chunk.id == ChunkId(number) && !chunk.parts.is_empty() && chunk.parts.iter().all(known)
+        })
+    }
+
     pub fn format(&self, part: &Part) -> Format {
         self.table(part.table).format
     }

@@ -1,1 +1,187 @@
-//! ledger
+//! The ledger: which chunks are pending, claimed or committed. Pure; the journal is its durable twin.
+//!
+//! Both ends keep one: the sender claims chunks to read, the receiver claims chunks that arrive.
+//! Only what the journal holds is ever marked committed, so a ledger can be thrown away and built
+//! again from the journal at any moment.
+
+use std::collections::BTreeSet;
+
+use crate::chunk::{ChunkId, Plan, TableIndex};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Pending,
+    Claimed,
+    Committed,
+}
+
+/// Why a chunk cannot be claimed; each means that the peer or our own bookkeeping is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimError {
+    #[error("chunk {0} is not in the plan")]
+    Unknown(ChunkId),
+    #[error("chunk {0} is already being written")]
+    Claimed(ChunkId),
+    #[error("chunk {0} is already committed")]
+    Committed(ChunkId),
+}
+
+/// Progress over one plan.
+#[derive(Debug)]
+pub struct Ledger {
+    states: Vec<State>,
+    pending: BTreeSet<ChunkId>,
+    committed: usize,
+    /// For each table, how many of its parts are not yet committed.
+    open_parts: Vec<u32>,
+    tables_of: Vec<Vec<TableIndex>>,
+}
+
+impl Ledger {
+    /// A ledger in which every chunk of the plan is pending.
+    pub fn new(plan: &Plan) -> Self {
+        let mut open_parts = vec![0; plan.tables.len()];
+        let tables_of: Vec<Vec<_>> = plan
+            .chunks
+            .iter()
+            .map(|c| c.parts.iter().map(|p| p.table).collect())
+            .collect();
+        for table in tables_of.iter().flatten() {
+            open_parts[table.0 as usize] += 1;
+        }
+        Self {
+            states: vec![State::Pending; plan.chunks.len()],
+            pending: plan.chunks.iter().map(|c| c.id).collect(),
+            committed: 0,
+            open_parts,
+            tables_of,
+        }
+    }
+
+    /// Claims the first pending chunk in plan order, which is the largest.
+    pub fn claim_next(&mut self) -> Option<ChunkId> {
+        let id = self.pending.pop_first()?;
+        self.states[id.0 as usize] = State::Claimed;
+        Some(id)
+    }
+
+    /// Claims a given chunk.
+    pub fn claim(&mut self, id: ChunkId) -> Result<(), ClaimError> {
+        match self.states.get(id.0 as usize) {
+            None => Err(ClaimError::Unknown(id)),
+            Some(State::Claimed) => Err(ClaimError::Claimed(id)),
+            Some(State::Committed) => Err(ClaimError::Committed(id)),
+            Some(State::Pending) => {
+                self.pending.remove(&id);
+                self.states[id.0 as usize] = State::Claimed;
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives a claimed chunk back; a committed one stays committed.
+    pub fn release(&mut self, id: ChunkId) {
+        if self.states.get(id.0 as usize) == Some(&State::Claimed) {
+            self.states[id.0 as usize] = State::Pending;
+            self.pending.insert(id);
+        }
+    }
+
+    /// Marks a chunk committed, as the journal says, and returns the tables it completed.
+    ///
+    /// Saying it twice changes nothing; a chunk outside the plan is ignored.
+    pub fn commit(&mut self, id: ChunkId) -> Vec<TableIndex> {
+        match self.states.get_mut(id.0 as usize) {
+            None | Some(State::Committed) => return Vec::new(),
+            Some(state) => *state = State::Committed,
+        }
+        self.pending.remove(&id);
+        self.committed += 1;
+        let mut complete = Vec::new();
+        for &table in &self.tables_of[id.0 as usize] {
+            let open = &mut self.open_parts[table.0 as usize];
+            *open -= 1;
+            if *open == 0 {
+                complete.push(table);
+            }
+        }
+        complete
+    }
+
+    pub fn is_committed(&self, id: ChunkId) -> bool {
+        self.states.get(id.0 as usize) == Some(&State::Committed)
+    }
+
+    pub fn all_committed(&self) -> bool {
+        self.committed == self.states.len()
+    }
+
+    pub fn committed(&self) -> usize {
+        self.committed
+    }
+
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::planner::tests::{plan_of, table};
+
+    fn two_tables() -> Plan {
+        plan_of(vec![table(1, 300), table(2, 100)], 100)
+    }
+
+    #[test]
+    fn chunks_are_claimed_in_plan_order_and_once() {
+        let plan = two_tables();
+        let mut ledger = Ledger::new(&plan);
+        let claimed: Vec<_> = std::iter::from_fn(|| ledger.claim_next()).collect();
+        assert_eq!(claimed, plan.chunks.iter().map(|c| c.id).collect::<Vec<_>>());
+        assert_eq!(ledger.claim(ChunkId(0)), Err(ClaimError::Claimed(ChunkId(0))));
+        assert_eq!(ledger.claim(ChunkId(99)), Err(ClaimError::Unknown(ChunkId(99))));
+    }
+
+    #[test]
+    fn a_table_completes_with_its_last_chunk() {
+        let plan = two_tables();
+        let mut ledger = Ledger::new(&plan);
+        let complete: Vec<_> = plan.chunks.iter().map(|c| ledger.commit(c.id).len()).collect();
+        assert_eq!(complete.iter().sum::<usize>(), 2);
+        assert!(ledger.all_committed());
+        assert!(ledger.commit(ChunkId(0)).is_empty());
+        assert_eq!(ledger.claim(ChunkId(0)), Err(ClaimError::Committed(ChunkId(0))));
+    }
+
+    proptest! {
+        /// Whatever the order of claims, releases and commits: nothing is lost, nothing counted twice.
+        #[test]
+        fn counts_hold_under_any_order(steps in prop::collection::vec((0u8..4, 0u32..6), 0..200)) {
+            let plan = two_tables();
+            let mut ledger = Ledger::new(&plan);
+            for (step, id) in steps {
+                match step {
+                    0 => { ledger.claim_next(); }
+                    1 => { ledger.claim(ChunkId(id)).ok(); }
+                    2 => ledger.release(ChunkId(id)),
+                    _ => { ledger.commit(ChunkId(id)); }
+                }
+                let committed = plan.chunks.iter().filter(|c| ledger.is_committed(c.id)).count();
+                prop_assert_eq!(committed, ledger.committed());
+            }
+            for chunk in &plan.chunks {
+                ledger.commit(chunk.id);
+            }
+            prop_assert!(ledger.all_committed());
+            prop_assert!(ledger.open_parts.iter().all(|&n| n == 0));
+        }
+    }
+}

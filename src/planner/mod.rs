@@ -1,1 +1,187 @@
-//! planner
+//! The planner: cuts tables into chunks. Pure: catalog in, plan out.
+//!
+//! Sizes are heap plus TOAST, because an 18-byte pointer can hide a gigabyte. Large tables become
+//! page ranges of about one chunk each (Tid Range Scan, PostgreSQL 14 and later); small tables
+//! share chunks, so that ten thousand of them do not cost ten thousand round trips.
+
+use crate::chunk::{Chunk, ChunkId, Part, Plan, Range, TableIndex};
+use crate::schema::{Persistence, Table};
+
+/// Parts in a shared chunk at most: its transaction holds a lock on the target for each of them.
+const SHARED_PARTS: usize = 64;
+/// A table is small, and shares a chunk, below this fraction of the chunk size.
+const SMALL_FRACTION: u64 = 8;
+
+/// How to cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// Heap plus TOAST bytes of one chunk.
+    pub chunk_bytes: u64,
+    /// Whether the source can scan a page range without reading the whole table (14 and later).
+    pub tid_ranges: bool,
+}
+
+/// Cuts the tables into chunks, largest first.
+pub fn plan(tables: Vec<Table>, cut: Cut) -> Plan {
+    let mut chunks = Vec::new();
+    let mut small = Vec::new();
+    for (index, table) in tables.iter().enumerate() {
+        let index = TableIndex(u32::try_from(index).expect("PostgreSQL has fewer than 2^32 tables"));
+        if table.bytes < cut.chunk_bytes / SMALL_FRACTION {
+            small.push((index, table));
+        } else {
+            chunks.extend(split(index, table, cut));
+        }
+    }
+    for persistence in [Persistence::Permanent, Persistence::Unlogged] {
+        let group = small.iter().filter(|(_, t)| t.persistence == persistence);
+        chunks.extend(share(group, persistence, cut));
+    }
+    Plan { tables, chunks: number(chunks) }
+}
+
+/// Splits one table into ranges of equal pages; the last is open-ended.
+fn split(index: TableIndex, table: &Table, cut: Cut) -> Vec<Chunk> {
+    let wanted = table.bytes.div_ceil(cut.chunk_bytes.max(1)).max(1);
+    let count = u32::try_from(wanted).unwrap_or(u32::MAX).min(table.pages.max(1));
+    if count == 1 || !cut.tid_ranges {
+        return vec![chunk(vec![Part { table: index, range: Range::Whole }], table.bytes, table.persistence)];
+    }
+    let bytes = table.bytes / u64::from(count);
+    (0..count)
+        .map(|i| {
+            let edge = |i: u32| (u64::from(table.pages) * u64::from(i) / u64::from(count)) as u32;
+            let to = (i + 1 < count).then(|| edge(i + 1));
+            let range = Range::Pages { from: edge(i), to };
+            chunk(vec![Part { table: index, range }], bytes, table.persistence)
+        })
+        .collect()
+}
+
+/// Packs small tables of one persistence into shared chunks, in the order given.
+fn share<'a>(
+    tables: impl Iterator<Item = &'a (TableIndex, &'a Table)>,
+    persistence: Persistence,
+    cut: Cut,
+) -> Vec<Chunk> {
+    let mut chunks = Vec::new();
+    let mut open = chunk(Vec::new(), 0, persistence);
+    for &(index, table) in tables {
+        let full = open.bytes + table.bytes > cut.chunk_bytes / SMALL_FRACTION;
+        if !open.parts.is_empty() && (full || open.parts.len() == SHARED_PARTS) {
+            chunks.push(std::mem::replace(&mut open, chunk(Vec::new(), 0, persistence)));
+        }
+        open.parts.push(Part { table: index, range: Range::Whole });
+        open.bytes += table.bytes;
+    }
+    if !open.parts.is_empty() {
+        chunks.push(open);
+    }
+    chunks
+}
+
+fn chunk(parts: Vec<Part>, bytes: u64, persistence: Persistence) -> Chunk {
+    Chunk { id: ChunkId(0), parts, bytes, persistence }
+}
+
+/// Orders by size, largest first (a late large chunk would leave the other workers idle), and
+/// numbers in that order.
+///
+/// The chunks of the table with the most bytes come first as a group, so that its indexes can be
+/// built while smaller tables are still moving.
+fn number(mut chunks: Vec<Chunk>) -> Vec<Chunk> {
+    let mut table_bytes = std::collections::HashMap::new();
+    for chunk in &chunks {
+        *table_bytes.entry(chunk.parts[0].table).or_insert(0u64) += chunk.bytes;
+    }
+    chunks.sort_by_key(|c| {
+        let table = c.parts[0].table;
+        let shared = c.parts.len() > 1;
+        (shared, std::cmp::Reverse(table_bytes[&table]), table)
+    });
+    for (id, chunk) in (0..).zip(&mut chunks) {
+        chunk.id = ChunkId(id);
+    }
+    chunks
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schema::{Format, Oid, QualifiedName};
+
+    /// A table of `pages` heap pages without TOAST.
+    pub(crate) fn table(oid: u32, pages: u32) -> Table {
+        Table {
+            oid: Oid(oid),
+            name: QualifiedName::new("public", format!("t{oid}")),
+            persistence: if oid % 5 == 4 { Persistence::Unlogged } else { Persistence::Permanent },
+            columns: vec!["a".into()],
+            format: Format::Binary,
+            text_because: None,
+            filenode: Oid(oid),
+            pages,
+            bytes: u64::from(pages) * 8192,
+        }
+    }
+
+    /// A plan with chunks of `pages` heap pages.
+    pub(crate) fn plan_of(tables: Vec<Table>, pages: u64) -> Plan {
+        plan(tables, Cut { chunk_bytes: pages * 8192, tid_ranges: true })
+    }
+
+    #[test]
+    fn toast_counts_and_splits_by_heap_pages() {
+        let mut toasted = table(1, 10);
+        toasted.bytes = 1 << 30;
+        let plan = plan(vec![toasted], Cut { chunk_bytes: 128 << 20, tid_ranges: true });
+        assert_eq!(plan.chunks.len(), 8);
+    }
+
+    #[test]
+    fn without_tid_ranges_a_table_stays_whole() {
+        let plan = plan(vec![table(1, 1000)], Cut { chunk_bytes: 8192, tid_ranges: false });
+        assert_eq!(plan.chunks.len(), 1);
+        assert_eq!(plan.chunks[0].parts[0].range, Range::Whole);
+    }
+
+    #[test]
+    fn ten_thousand_empty_tables_share_chunks() {
+        let tables = (0..10_000).map(|oid| table(oid * 5, 0)).collect();
+        assert_eq!(plan_of(tables, 1000).chunks.len(), 10_000usize.div_ceil(SHARED_PARTS));
+    }
+
+    proptest! {
+        /// Every page of every table is in exactly one part, the last one open-ended.
+        #[test]
+        fn parts_cover_each_table_exactly(
+            pages in prop::collection::vec(0u32..5000, 0..40),
+            chunk_pages in 1u64..2000,
+        ) {
+            let tables: Vec<_> = (0..).zip(&pages).map(|(oid, &p)| table(oid, p)).collect();
+            let plan = plan_of(tables, chunk_pages);
+            for (index, _) in (0..).zip(&plan.tables) {
+                let mut parts: Vec<_> = plan.chunks.iter().flat_map(|c| &c.parts)
+                    .filter(|p| p.table == TableIndex(index))
+                    .map(|p| match p.range {
+                        Range::Whole => (0, None),
+                        Range::Pages { from, to } => (from, to),
+                    })
+                    .collect();
+                parts.sort_unstable_by_key(|p| p.0);
+                prop_assert_eq!(parts[0].0, 0);
+                for pair in parts.windows(2) {
+                    prop_assert_eq!(pair[0].1, Some(pair[1].0));
+                }
+                prop_assert_eq!(parts[parts.len() - 1].1, None);
+            }
+            for chunk in &plan.chunks {
+                prop_assert!(chunk.parts.iter().all(|p| plan.table(p.table).persistence == chunk.persistence));
+                prop_assert!(chunk.parts.len() <= SHARED_PARTS);
+            }
+            prop_assert!(plan.chunks.iter().zip(0..).all(|(c, i)| c.id == ChunkId(i)));
+        }
+    }
+}

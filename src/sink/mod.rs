@@ -1,1 +1,9 @@
-//! sink
+//! The target's end: journal, rows, schema, and what comes last. Speaks raw bytes and chunk ids;
+//! knows nothing of the network.
+
+pub mod archive;
+pub mod database;
+pub mod ddl;
+pub mod finish;
+pub mod journal;
+pub mod writer;

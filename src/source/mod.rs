@@ -1,1 +1,9 @@
-//! source
+//! The source's end: snapshot, catalog, rows, and what is read last. Speaks raw bytes and chunk
+//! ids; knows nothing of the network.
+
+pub mod catalog;
+pub mod dump;
+pub mod keeper;
+pub mod reader;
+pub mod server;
+pub mod tail;

@@ -1,0 +1,61 @@
+//! What send remembers of a migration between runs, in its state directory.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::source::tail::Baseline;
+use crate::state::{StateDir, StateError};
+use crate::wire::message::{Offer, SourceInfo};
+
+const FILE: &str = "migration";
+/// The serialised plan; its digest stands in the offer.
+pub(super) const PLAN: &str = "plan";
+/// pg_dump's archive of the schema.
+pub(super) const ARCHIVE: &str = "schema.dump";
+
+/// A migration as send knows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) id: Uuid,
+    pub(super) system_identifier: String,
+    pub(super) database: String,
+    /// From the moment that snapshot, plan and archive are complete.
+    pub(super) prepared: Option<Prepared>,
+    pub(super) finished: Option<Finished>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Prepared {
+    pub(super) offer: Offer,
+    pub(super) baseline: Baseline,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Finished {
+    pub(super) report: String,
+    pub(super) exit: u8,
+}
+
+impl Record {
+    pub(super) fn new(source: &SourceInfo) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            system_identifier: source.system_identifier.clone(),
+            database: source.database.clone(),
+            prepared: None,
+            finished: None,
+        }
+    }
+
+    pub(super) fn load(state: &StateDir) -> Result<Option<Self>, StateError> {
+        state.read(FILE)
+    }
+
+    pub(super) fn save(&self, state: &StateDir) -> Result<(), StateError> {
+        state.write(FILE, self)
+    }
+
+    pub(super) fn is_of(&self, source: &SourceInfo) -> bool {
+        self.system_identifier == source.system_identifier && self.database == source.database
+    }
+}

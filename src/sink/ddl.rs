@@ -1,0 +1,206 @@
+//! Restores schema entries: each batch with its journal rows in one transaction, so that DDL is
+//! done exactly once too.
+
+use std::sync::Arc;
+
+use crate::pg::{Client, Closer, ConnInfo, PgError, session};
+use crate::phase::{DumpId, Step, Task, Toc};
+use crate::sink::archive::{Archive, ArchiveError, rewrite_constraint};
+use crate::sink::journal::{Journal, StepError};
+use crate::sink::writer::is_passing;
+
+/// A statement in a report; a function may be long.
+const STATEMENT_CHARS: usize = 2_000;
+
+/// Why restoring stopped. An entry that the server refuses is no error here: it is recorded, and
+/// the rest goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum DdlError {
+    #[error("cannot restore {what} on the target: {source}")]
+    Postgres { what: String, source: PgError },
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error("the server rolled {what} back at COMMIT")]
+    RolledBack { what: String },
+}
+
+impl DdlError {
+    /// Whether the cause lies with the server's state, so that the same can be tried later.
+    pub fn is_resumable(&self) -> bool {
+        matches!(self, Self::Postgres { source, .. } if is_passing(source))
+    }
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restored {
+    Done,
+    /// The first of two transactions: the index is there, its constraint is not yet.
+    Built,
+    /// These were refused and are recorded.
+    Failed(Vec<DumpId>),
+}
+
+/// The archive's two readings: with the owners as on the source, and without.
+#[derive(Debug)]
+pub struct Schema {
+    pub toc: Toc,
+    pub archive: Archive,
+    /// For entries whose owner does not exist here: the object is worth more than its owner.
+    pub bare: Archive,
+}
+
+/// One connection that restores entries.
+pub struct Restorer {
+    client: Client,
+    journal: Journal,
+    schema: Arc<Schema>,
+}
+
+impl Restorer {
+    /// `work_mem_mib` is `maintenance_work_mem` for its index builds; the server's own if none.
+    pub fn connect(
+        info: &ConnInfo,
+        name: &str,
+        journal: Journal,
+        schema: Arc<Schema>,
+        work_mem_mib: Option<u64>,
+    ) -> Result<Self, DdlError> {
+        let failed = |source| DdlError::Postgres { what: "the schema".into(), source };
+        let mut client = session::open(info, name, "UTF8").map_err(failed)?;
+        if let Some(mib) = work_mem_mib {
+            // Index builds run side by side already; helpers would only share the same cores.
+            let sql = format!("SET maintenance_work_mem = '{mib}MB'; SET max_parallel_maintenance_workers = 0");
+            client.execute(&sql).map_err(failed)?;
+        }
+        Ok(Self { client, journal, schema })
+    }
+
+    pub fn closer(&self) -> Result<Closer, DdlError> {
+        self.client.closer().map_err(|source| DdlError::Postgres { what: "the schema".into(), source })
+    }
+
+    /// The connection, for what is not an entry of the archive.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Restores one task of the schedule.
+    pub fn task(&mut self, task: &Task) -> Result<Restored, DdlError> {
+        if let (true, [id]) = (task.on_plain_table, &*task.ids)
+            && let Some(two) = rewrite_constraint(&self.schema.archive.sql(&task.ids)?)
+        {
+            return match task.step {
+                Step::First => self.half(*id, &two.create_index, built_step(*id), Restored::Built),
+                Step::Second => self.half(*id, &two.add_constraint_and_rest, entry_step(*id), Restored::Done),
+            };
+        }
+        let failed = self.batch(&task.ids)?;
+        Ok(if failed.is_empty() { Restored::Done } else { Restored::Failed(failed) })
+    }
+
+    fn half(&mut self, id: DumpId, sql: &str, step: String, done: Restored) -> Result<Restored, DdlError> {
+        match self.transaction(&[step], sql, &self.label(id))? {
+            Ok(()) => Ok(done),
+            Err(error) => {
+                self.record(id, sql, &error)?;
+                Ok(Restored::Failed(vec![id]))
+            }
+        }
+    }
+
+    /// Restores a batch; those that the server refuses are recorded and returned.
+    pub fn batch(&mut self, ids: &[DumpId]) -> Result<Vec<DumpId>, DdlError> {
+        let sql = self.schema.archive.sql(ids)?;
+        let steps: Vec<_> = ids.iter().map(|&id| entry_step(id)).collect();
+        let what = self.label(ids[0]);
+        let Err(error) = self.transaction(&steps, &sql, &what)? else {
+            return Ok(Vec::new());
+        };
+        match ids {
+            [id] => self.without_owner(*id, &sql, &error),
+            _ => {
+                let mut failed = Vec::new();
+                for id in ids {
+                    failed.extend(self.batch(std::slice::from_ref(id))?);
+                }
+                Ok(failed)
+            }
+        }
+    }
+
+    /// An object whose owner or his privileges are missing here is restored as the user's own; the
+    /// error is recorded all the same.
+    fn without_owner(&mut self, id: DumpId, sql: &str, error: &PgError) -> Result<Vec<DumpId>, DdlError> {
+        let bare = self.schema.bare.sql(&[id])?;
+        if bare != *sql {
+            let mark = format!("{}; {bare}", self.journal.failed_step_sql(&entry_step(id), &self.step_error(id, sql, error)));
+            if self.transaction(&[], &mark, &self.label(id))?.is_ok() {
+                return Ok(vec![id]);
+            }
+        }
+        self.record(id, sql, error)?;
+        Ok(vec![id])
+    }
+
+    fn record(&mut self, id: DumpId, sql: &str, error: &PgError) -> Result<(), DdlError> {
+        let mark = self.journal.failed_step_sql(&entry_step(id), &self.step_error(id, sql, error));
+        let what = self.label(id);
+        self.transaction(&[], &mark, &what)?
+            .map_err(|source| DdlError::Postgres { what, source })
+    }
+
+    fn step_error(&self, id: DumpId, sql: &str, error: &PgError) -> StepError {
+        StepError {
+            object: self.label(id),
+            statement: sql.trim().chars().take(STATEMENT_CHARS).collect(),
+            message: error.to_string(),
+            sqlstate: error.sqlstate().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Runs statements and marks steps in one transaction. The inner error is the server's
+    /// judgement of the statements; the outer one is trouble.
+    fn transaction(&mut self, steps: &[String], sql: &str, what: &str) -> Result<Result<(), PgError>, DdlError> {
+        let mark = if steps.is_empty() { String::new() } else { self.journal.steps_sql(steps) };
+        // On lines of their own: the archive's SQL may end in a comment.
+        match self.client.execute(&format!("BEGIN;\n{sql}\n;{mark};\nCOMMIT")) {
+            Ok(tag) if tag == "COMMIT" => Ok(Ok(())),
+            Ok(_) => Err(DdlError::RolledBack { what: what.to_owned() }),
+            Err(source) if is_passing(&source) => {
+                let _ = self.client.execute("ROLLBACK");
+                Err(DdlError::Postgres { what: what.to_owned(), source })
+            }
+            Err(source) => {
+                let rolled_back = self.client.execute("ROLLBACK");
+                rolled_back.map_err(|source| DdlError::Postgres { what: what.to_owned(), source })?;
+                Ok(Err(source))
+            }
+        }
+    }
+
+    fn label(&self, id: DumpId) -> String {
+        self.schema.toc.entry(id).map_or_else(|| format!("entry {id}"), |entry| entry.label())
+    }
+}
+
+/// The journal's name for a restored entry.
+pub fn entry_step(id: DumpId) -> String {
+    format!("entry {id}")
+}
+
+/// The journal's name for an entry whose index is built and whose constraint is to come.
+pub fn built_step(id: DumpId) -> String {
+    format!("built {id}")
+}
+
+/// The entries that the journal's steps say are restored, and those that are half done.
+pub fn restored<'a>(steps: impl IntoIterator<Item = &'a String>) -> (Vec<DumpId>, Vec<DumpId>) {
+    let (mut done, mut built) = (Vec::new(), Vec::new());
+    for step in steps {
+        let number = |prefix| step.strip_prefix(prefix).and_then(|n: &str| n.parse().ok()).map(DumpId);
+        done.extend(number("entry "));
+        built.extend(number("built "));
+    }
+    (done, built)
+}

@@ -1,0 +1,100 @@
+//! What comes last on the target: sequence values, materialized views, statistics.
+
+use std::collections::BTreeSet;
+
+use crate::pg::{Client, PgError};
+use crate::schema::{QualifiedName, SequenceValue, quote_ident_always, quote_literal};
+use crate::sink::journal::{Journal, JournalError, StepError};
+use crate::sink::writer::is_passing;
+
+/// The journal's mark for the end of the data phase: every chunk is durably committed.
+pub const DATA: &str = "data";
+const SEQUENCES: &str = "sequences";
+const ANALYZE: &str = "analyze";
+
+/// Marks the data phase as over. Synchronous: everything before it in the WAL is durable with it.
+pub fn end_data(client: &mut Client, journal: &Journal) -> Result<(), JournalError> {
+    journal.once(client, DATA, "")
+}
+
+/// Sets every sequence, in one transaction with its mark.
+pub fn set_sequences(
+    client: &mut Client,
+    journal: &Journal,
+    done: &BTreeSet<String>,
+    sequences: &[SequenceValue],
+) -> Result<(), JournalError> {
+    if done.contains(SEQUENCES) {
+        return Ok(());
+    }
+    let calls: Vec<_> = sequences
+        .iter()
+        .map(|s| {
+            let name = quote_literal(&sql_name(&s.name));
+            format!("SELECT setval({name}, {}, {})", s.last_value, s.is_called)
+        })
+        .collect();
+    journal.once(client, SEQUENCES, &calls.join("; "))
+}
+
+/// Refreshes one materialized view, once; a refusal is recorded and the rest goes on.
+pub fn refresh(
+    client: &mut Client,
+    journal: &Journal,
+    done: &BTreeSet<String>,
+    view: &QualifiedName,
+) -> Result<(), JournalError> {
+    let step = format!("refresh {view}");
+    if done.contains(&step) {
+        return Ok(());
+    }
+    let sql = format!("REFRESH MATERIALIZED VIEW {}", sql_name(view));
+    match journal.once(client, &step, &sql) {
+        Err(JournalError::Postgres { source, .. }) if !is_passing(&source) => {
+            let error = StepError {
+                object: format!("MATERIALIZED VIEW {view}"),
+                statement: sql,
+                message: source.to_string(),
+                sqlstate: source.sqlstate().unwrap_or_default().to_owned(),
+            };
+            client
+                .execute(&journal.failed_step_sql(&step, &error))
+                .map(drop)
+                .map_err(|source| journal.failed(source))
+        }
+        other => other,
+    }
+}
+
+/// Every table and materialized view that the planner needs statistics of; partitions come with
+/// their parents.
+pub fn tables_to_analyze(client: &mut Client, journal: &Journal) -> Result<Vec<String>, PgError> {
+    let rows = client.query(&format!(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition \
+           AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', {}) \
+         ORDER BY pg_relation_size(c.oid) DESC",
+        quote_literal(journal.schema())
+    ))?;
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+}
+
+/// Whether statistics have been gathered already.
+pub fn is_analyzed(done: &BTreeSet<String>) -> bool {
+    done.contains(ANALYZE)
+}
+
+/// Gathers statistics of one table. What the user may not analyze, the server skips.
+pub fn analyze(client: &mut Client, table: &str) -> Result<(), PgError> {
+    client.execute(&format!("ANALYZE {table}")).map(drop)
+}
+
+/// Marks statistics as gathered.
+pub fn end_analyze(client: &mut Client, journal: &Journal) -> Result<(), JournalError> {
+    journal.once(client, ANALYZE, "")
+}
+
+fn sql_name(name: &QualifiedName) -> String {
+    format!("{}.{}", quote_ident_always(&name.schema), quote_ident_always(&name.name))
+}

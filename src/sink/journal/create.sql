@@ -1,0 +1,39 @@
+CREATE SCHEMA :schema;
+COMMENT ON SCHEMA :schema IS 'pgpipe: progress of a migration into this database; dropped when it is done';
+CREATE TABLE :schema.migration (
+    id uuid PRIMARY KEY,
+    name text NOT NULL,
+    pgpipe text NOT NULL,
+    source text NOT NULL,
+    snapshot_time text NOT NULL,
+    snapshot_lsn pg_catalog.pg_lsn NOT NULL,
+    plan_digest text NOT NULL,
+    archive_digest text NOT NULL,
+    begun pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+-- One row for each part of a chunk, written in the transaction that wrote the part's rows.
+CREATE TABLE :schema.chunk (
+    migration uuid NOT NULL,
+    chunk int NOT NULL,
+    part int NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    wire_bytes bigint NOT NULL,
+    digest text NOT NULL,
+    seconds float8 NOT NULL,
+    committed pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (migration, chunk, part)
+);
+-- Chunks of unlogged tables: after a crash of the server both the rows and these are gone.
+CREATE UNLOGGED TABLE :schema.chunk_unlogged (LIKE :schema.chunk INCLUDING ALL);
+-- Everything else that is done once: schema entries, sequences, refreshes, the end of the data.
+CREATE TABLE :schema.step (
+    migration uuid NOT NULL,
+    step text NOT NULL,
+    object text,
+    statement text,
+    message text,
+    sqlstate text,
+    done pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (migration, step)
+);

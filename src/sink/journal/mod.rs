@@ -1,0 +1,280 @@
+//! The journal: tables in the target database, the only durable truth about progress
+//! (docs/journal.md). Whatever is done once has its row here, written in the same transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::chunk::{Chunk, ChunkId, Digest, Plan};
+use crate::pg::{Client, PgError};
+use crate::schema::{Persistence, quote_ident_always, quote_literal};
+use crate::wire::message::{Offer, SourceInfo};
+
+const CREATE: &str = include_str!("create.sql");
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("cannot use the journal schema {schema} on the target: {source}")]
+    Postgres { schema: String, source: PgError },
+    #[error("schema {schema} exists on the target and is not a journal of pgpipe; name another with --journal-schema")]
+    Foreign { schema: String },
+    #[error("the target holds the unfinished migration {name:?} of another sender (begun {begun}); go on with that one, or empty the target and drop schema {schema}")]
+    Other { schema: String, name: String, begun: String },
+    #[error("the journal of this migration was written for another plan; start a new migration into an empty target")]
+    Plan,
+    #[error("the transaction of {what} was rolled back by the server without an error")]
+    RolledBack { what: String },
+}
+
+/// A committed part, as the journal has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartRecord {
+    pub digest: Digest,
+    pub wire_bytes: u64,
+    pub seconds: f64,
+}
+
+/// An object that could not be restored, as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepError {
+    pub object: String,
+    pub statement: String,
+    pub message: String,
+    pub sqlstate: String,
+}
+
+/// What the journal held when it was read.
+#[derive(Debug, Default)]
+pub struct Contents {
+    pub parts: BTreeMap<(ChunkId, u32), PartRecord>,
+    pub steps: BTreeSet<String>,
+    pub errors: Vec<StepError>,
+}
+
+impl Contents {
+    /// The chunks whose parts are all there; a chunk's parts commit together.
+    pub fn committed(&self, plan: &Plan) -> Vec<ChunkId> {
+        let has = |chunk: &&Chunk| (0..chunk.parts.len() as u32).all(|p| self.parts.contains_key(&(chunk.id, p)));
+        plan.chunks.iter().filter(has).map(|c| c.id).collect()
+    }
+}
+
+/// The journal of one migration: names and statements, no connection of its own.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    schema: String,
+    migration: Uuid,
+}
+
+impl Journal {
+    pub fn new(schema: &str, migration: Uuid) -> Self {
+        Self { schema: schema.to_owned(), migration }
+    }
+
+    fn sql_schema(&self) -> String {
+        quote_ident_always(&self.schema)
+    }
+
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    pub(super) fn failed(&self, source: PgError) -> JournalError {
+        JournalError::Postgres { schema: self.schema.clone(), source }
+    }
+
+    /// Looks for this migration; false where the target has no journal at all. A journal of
+    /// another migration is refused by name.
+    pub fn exists(&self, client: &mut Client) -> Result<bool, JournalError> {
+        let found = client
+            .query(&format!(
+                "SELECT to_regclass({}) IS NOT NULL FROM pg_namespace WHERE nspname = {}",
+                quote_literal(&format!("{}.migration", self.sql_schema())),
+                quote_literal(&self.schema)
+            ))
+            .map_err(|e| self.failed(e))?;
+        match found.first().map(|row| row.bool(0)) {
+            None => return Ok(false),
+            Some(Ok(true)) => {}
+            Some(_) => return Err(JournalError::Foreign { schema: self.schema.clone() }),
+        }
+        let rows = client
+            .query(&format!("SELECT id, name, begun FROM {}.migration", self.sql_schema()))
+            .map_err(|e| self.failed(e))?;
+        match rows.first() {
+            None => Err(JournalError::Foreign { schema: self.schema.clone() }),
+            Some(row) if row.get(0) == Some(self.migration.to_string().as_str()) => Ok(true),
+            Some(row) => Err(JournalError::Other {
+                schema: self.schema.clone(),
+                name: row.get(1).unwrap_or_default().to_owned(),
+                begun: row.get(2).unwrap_or_default().to_owned(),
+            }),
+        }
+    }
+
+    /// The plan digest that the journal was begun with.
+    pub fn plan_digest(&self, client: &mut Client) -> Result<u128, JournalError> {
+        let rows = client
+            .query(&format!("SELECT plan_digest FROM {}.migration", self.sql_schema()))
+            .map_err(|e| self.failed(e))?;
+        let text = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
+        u128::from_str_radix(text, 16).map_err(|_| JournalError::Plan)
+    }
+
+    /// Makes the journal and writes the migration's row, in one transaction.
+    pub fn create(
+        &self,
+        client: &mut Client,
+        name: &str,
+        source: &SourceInfo,
+        offer: &Offer,
+    ) -> Result<(), JournalError> {
+        let create = CREATE.replace(":schema", &self.sql_schema());
+        let insert = format!(
+            "INSERT INTO {}.migration (id, name, pgpipe, source, snapshot_time, snapshot_lsn, plan_digest, archive_digest) \
+             VALUES ({}, {}, {}, {}, {}, {}, '{:032x}', '{:032x}')",
+            self.sql_schema(),
+            quote_literal(&self.migration.to_string()),
+            quote_literal(name),
+            quote_literal(env!("CARGO_PKG_VERSION")),
+            quote_literal(&source.display),
+            quote_literal(&offer.snapshot.time),
+            quote_literal(&offer.snapshot.lsn.to_string()),
+            offer.plan.digest,
+            offer.archive.digest,
+        );
+        let sql = format!("BEGIN; {create}; {insert}; COMMIT");
+        client.execute(&sql).map(drop).map_err(|e| {
+            let _ = client.execute("ROLLBACK");
+            self.failed(e)
+        })
+    }
+
+    /// Reads everything.
+    pub fn read(&self, client: &mut Client) -> Result<Contents, JournalError> {
+        self.try_read(client).map_err(|e| self.failed(e))
+    }
+
+    fn try_read(&self, client: &mut Client) -> Result<Contents, PgError> {
+        let schema = self.sql_schema();
+        let mut contents = Contents::default();
+        let parts = client.query(&format!(
+            "SELECT chunk, part, rows, bytes, digest, wire_bytes, seconds FROM {schema}.chunk \
+             UNION ALL SELECT chunk, part, rows, bytes, digest, wire_bytes, seconds FROM {schema}.chunk_unlogged"
+        ))?;
+        for row in parts {
+            let sum = u128::from_str_radix(row.text(4)?, 16).unwrap_or_default();
+            let digest = Digest { rows: row.parse(2)?, bytes: row.parse(3)?, sum };
+            let record = PartRecord { digest, wire_bytes: row.parse(5)?, seconds: row.parse(6)? };
+            contents.parts.insert((ChunkId(row.parse(0)?), row.parse(1)?), record);
+        }
+        for row in client.query(&format!("SELECT step, object, statement, message, sqlstate FROM {schema}.step ORDER BY done"))? {
+            contents.steps.insert(row.text(0)?.to_owned());
+            if let Some(message) = row.get(3) {
+                contents.errors.push(StepError {
+                    object: row.get(1).unwrap_or_default().to_owned(),
+                    statement: row.get(2).unwrap_or_default().to_owned(),
+                    message: message.to_owned(),
+                    sqlstate: row.get(4).unwrap_or_default().to_owned(),
+                });
+            }
+        }
+        Ok(contents)
+    }
+
+    /// `pg_advisory_xact_lock`'s key for a chunk: a dead recv's surviving backend still holds it.
+    pub fn lock_key(&self, chunk: ChunkId) -> i64 {
+        let mut bytes = self.migration.as_bytes().to_vec();
+        bytes.extend(chunk.0.to_le_bytes());
+        xxh3_64(&bytes).cast_signed()
+    }
+
+    /// Counts the journal rows of a chunk.
+    pub(super) fn count_sql(&self, chunk: &Chunk) -> String {
+        format!(
+            "SELECT count(*) FROM {} WHERE migration = '{}' AND chunk = {}",
+            self.chunk_table(chunk.persistence),
+            self.migration,
+            chunk.id
+        )
+    }
+
+    /// The INSERT that belongs into the chunk's own transaction.
+    pub(super) fn chunk_sql(&self, chunk: &Chunk, parts: &[PartRecord]) -> String {
+        let rows: Vec<_> = (0..)
+            .zip(parts)
+            .map(|(part, p): (u32, _)| {
+                format!(
+                    "('{}', {}, {part}, {}, {}, {}, '{}', {})",
+                    self.migration,
+                    chunk.id,
+                    p.digest.rows,
+                    p.digest.bytes,
+                    p.wire_bytes,
+                    p.digest.to_hex(),
+                    p.seconds
+                )
+            })
+            .collect();
+        format!(
+            "INSERT INTO {} (migration, chunk, part, rows, bytes, wire_bytes, digest, seconds) VALUES {}",
+            self.chunk_table(chunk.persistence),
+            rows.join(", ")
+        )
+    }
+
+    fn chunk_table(&self, persistence: Persistence) -> String {
+        let table = match persistence {
+            Persistence::Permanent => "chunk",
+            Persistence::Unlogged => "chunk_unlogged",
+        };
+        format!("{}.{table}", self.sql_schema())
+    }
+
+    /// The INSERT that marks steps done, for the transaction that does them.
+    pub(super) fn steps_sql(&self, steps: &[String]) -> String {
+        let rows: Vec<_> = steps
+            .iter()
+            .map(|step| format!("('{}', {})", self.migration, quote_literal(step)))
+            .collect();
+        format!("INSERT INTO {}.step (migration, step) VALUES {}", self.sql_schema(), rows.join(", "))
+    }
+
+    /// The INSERT that marks a step as tried and failed.
+    pub(super) fn failed_step_sql(&self, step: &str, error: &StepError) -> String {
+        format!(
+            "INSERT INTO {}.step (migration, step, object, statement, message, sqlstate) VALUES ('{}', {}, {}, {}, {}, {})",
+            self.sql_schema(),
+            self.migration,
+            quote_literal(step),
+            quote_literal(&error.object),
+            quote_literal(&error.statement),
+            quote_literal(&error.message),
+            quote_literal(&error.sqlstate),
+        )
+    }
+
+    /// Runs statements and marks a step done in one transaction, which is synchronously durable.
+    pub fn once(&self, client: &mut Client, step: &str, sql: &str) -> Result<(), JournalError> {
+        let mark = self.steps_sql(&[step.to_owned()]);
+        let body = format!("BEGIN; SET LOCAL synchronous_commit = on; {sql}; {mark}; COMMIT");
+        match client.execute(&body) {
+            Ok(tag) if tag == "COMMIT" => Ok(()),
+            Ok(_) => Err(JournalError::RolledBack { what: step.to_owned() }),
+            Err(error) => {
+                let _ = client.execute("ROLLBACK");
+                Err(self.failed(error))
+            }
+        }
+    }
+
+    /// Removes the journal with everything in it.
+    pub fn drop(&self, client: &mut Client) -> Result<(), JournalError> {
+        client
+            .execute(&format!("DROP SCHEMA {} CASCADE", self.sql_schema()))
+            .map(drop)
+            .map_err(|e| self.failed(e))
+    }
+}

@@ -1,0 +1,196 @@
+//! The writer: one connection that puts chunks into the target, each with its journal row in one
+//! transaction.
+
+use std::time::Instant;
+
+use crate::chunk::{Chunk, Digest, Part, Plan};
+use crate::pg::{Client, Closer, ConnInfo, PgError, session};
+use crate::runtime::buffers::Buffer;
+use crate::schema::{Format, Table};
+use crate::sink::journal::{Journal, PartRecord};
+
+/// The file header of COPY BINARY (PostgreSQL, COPY, "Binary Format"): signature, no flags, no
+/// extension. The sender's own was checked and stripped.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const TRAILER: &[u8] = &[0xff, 0xff];
+
+/// Why a chunk was not written. Its transaction is rolled back, or the journal knows better.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("cannot connect to the target: {0}")]
+    Connect(#[source] PgError),
+    #[error("cannot write table {table}: {source}")]
+    Table { table: String, source: PgError },
+    #[error("cannot write chunk {chunk}: {source}")]
+    Chunk { chunk: String, source: PgError },
+    #[error("table {table}: the server stored {stored} rows of {sent}; does a rule or trigger act on it?")]
+    Count { table: String, stored: u64, sent: u64 },
+    #[error("the server rolled chunk {chunk} back at COMMIT")]
+    RolledBack { chunk: String },
+    /// The decoder has ended; its own error tells why.
+    #[error("the rest of chunk {chunk} did not come")]
+    Incomplete { chunk: String },
+}
+
+impl WriteError {
+    /// Whether the same chunk can be written later: the cause lies with the server's state.
+    pub fn is_resumable(&self) -> bool {
+        match self {
+            Self::Connect(source) | Self::Table { source, .. } | Self::Chunk { source, .. } => is_passing(source),
+            Self::Incomplete { .. } => true,
+            Self::Count { .. } | Self::RolledBack { .. } => false,
+        }
+    }
+}
+
+/// Whether an error comes from the server's state rather than from the data: lost connection (08),
+/// resources such as disk or memory (53), an operator (57), the system (58), locks (55), deadlock
+/// and serialisation (40).
+pub fn is_passing(error: &PgError) -> bool {
+    error.is_connection_lost()
+        || error
+            .sqlstate()
+            .is_some_and(|code| ["08", "53", "57", "58", "55", "40"].iter().any(|class| code.starts_with(class)))
+}
+
+/// What the decoder hands over, in order.
+#[derive(Debug)]
+pub enum Piece {
+    /// Bytes of the current part's COPY payload, without file header and trailer.
+    Rows(Buffer),
+    /// The part is complete; the decoder saw these rows, and the encoder the same.
+    PartEnd { digest: Digest, wire_bytes: u64 },
+}
+
+/// How a chunk ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Written {
+    Committed(Vec<PartRecord>),
+    /// The journal had it already; nothing was written.
+    AlreadyCommitted,
+}
+
+/// One connection that writes chunk after chunk.
+pub struct Writer {
+    client: Client,
+    journal: Journal,
+}
+
+impl Writer {
+    /// Chunk commits are asynchronous: rows and journal row vanish together in a crash, and the
+    /// step that ends the data phase is synchronous.
+    pub fn connect(info: &ConnInfo, name: &str, encoding: &str, journal: Journal) -> Result<Self, WriteError> {
+        let mut client = session::open(info, name, encoding).map_err(WriteError::Connect)?;
+        client.execute("SET synchronous_commit = off").map_err(WriteError::Connect)?;
+        Ok(Self { client, journal })
+    }
+
+    /// A handle that ends a blocked write from another thread.
+    pub fn closer(&self) -> Result<Closer, WriteError> {
+        self.client.closer().map_err(WriteError::Connect)
+    }
+
+    /// Writes one chunk; `next` gives its pieces, or nothing when they have stopped coming.
+    pub fn write(
+        &mut self,
+        plan: &Plan,
+        chunk: &Chunk,
+        next: &mut dyn FnMut() -> Option<Piece>,
+    ) -> Result<Written, WriteError> {
+        let result = self.try_write(plan, chunk, next);
+        if result.is_err() {
+            // After a lost connection there is nothing to roll back.
+            let _ = self.client.execute("ROLLBACK");
+        }
+        result
+    }
+
+    fn try_write(
+        &mut self,
+        plan: &Plan,
+        chunk: &Chunk,
+        next: &mut dyn FnMut() -> Option<Piece>,
+    ) -> Result<Written, WriteError> {
+        if self.begin(chunk)? {
+            return Ok(Written::AlreadyCommitted);
+        }
+        let mut records = Vec::with_capacity(chunk.parts.len());
+        for part in &chunk.parts {
+            let started = Instant::now();
+            let table = plan.table(part.table);
+            let (digest, wire_bytes) = self.copy(table, part, chunk, next)?;
+            records.push(PartRecord { digest, wire_bytes, seconds: started.elapsed().as_secs_f64() });
+        }
+        self.commit(chunk, &records)?;
+        Ok(Written::Committed(records))
+    }
+
+    /// Opens the transaction and waits out any earlier one of this chunk; true if it is committed.
+    fn begin(&mut self, chunk: &Chunk) -> Result<bool, WriteError> {
+        let sql = format!(
+            "BEGIN; SELECT pg_advisory_xact_lock({}); {}",
+            self.journal.lock_key(chunk.id),
+            self.journal.count_sql(chunk)
+        );
+        let failed = |source| WriteError::Chunk { chunk: chunk.id.to_string(), source };
+        let rows = self.client.query(&sql).map_err(failed)?;
+        let committed = rows.first().and_then(|row| row.get(0)) != Some("0");
+        if committed {
+            self.client.execute("ROLLBACK").map_err(failed)?;
+        }
+        Ok(committed)
+    }
+
+    fn copy(
+        &mut self,
+        table: &Table,
+        part: &Part,
+        chunk: &Chunk,
+        next: &mut dyn FnMut() -> Option<Piece>,
+    ) -> Result<(Digest, u64), WriteError> {
+        debug_assert!(chunk.parts.contains(part));
+        let failed = |source| WriteError::Table { table: table.name.to_string(), source };
+        let binary = table.format == Format::Binary;
+        let sql = format!(
+            "COPY {}{} FROM STDIN (FORMAT {})",
+            table.sql_name(),
+            table.column_list(),
+            table.format.as_sql()
+        );
+        let mut copy = self.client.copy_in(&sql).map_err(failed)?;
+        if binary {
+            copy.write(HEADER).map_err(failed)?;
+        }
+        let (digest, wire_bytes) = loop {
+            match next() {
+                Some(Piece::Rows(bytes)) => {
+                    copy.write(&bytes).map_err(failed)?;
+                }
+                Some(Piece::PartEnd { digest, wire_bytes }) => break (digest, wire_bytes),
+                None => {
+                    let _ = copy.abort("pgpipe: the rest of the chunk did not come");
+                    return Err(WriteError::Incomplete { chunk: chunk.id.to_string() });
+                }
+            }
+        };
+        if binary {
+            copy.write(TRAILER).map_err(failed)?;
+        }
+        let stored = copy.finish().map_err(failed)?;
+        if stored != digest.rows {
+            return Err(WriteError::Count { table: table.name.to_string(), stored, sent: digest.rows });
+        }
+        Ok((digest, wire_bytes))
+    }
+
+    /// An aborted transaction answers COMMIT with ROLLBACK and no error: only the tag tells.
+    fn commit(&mut self, chunk: &Chunk, records: &[PartRecord]) -> Result<(), WriteError> {
+        let failed = |source| WriteError::Chunk { chunk: chunk.id.to_string(), source };
+        let sql = format!("{}; COMMIT", self.journal.chunk_sql(chunk, records));
+        let tag = self.client.execute(&sql).map_err(failed)?;
+        if tag != "COMMIT" {
+            return Err(WriteError::RolledBack { chunk: chunk.id.to_string() });
+        }
+        Ok(())
+    }
+}

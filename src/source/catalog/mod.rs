@@ -1,0 +1,120 @@
+//! The source's catalog, read inside the snapshot: tables with their columns, sizes and formats,
+//! and the order in which materialized views can be refreshed.
+
+mod refresh;
+mod types;
+
+use std::collections::HashMap;
+
+use types::{Type, Types};
+
+use crate::pg::{Client, PgError, Row};
+use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
+
+pub use refresh::refresh_order;
+
+const TABLES: &str = include_str!("tables.sql");
+const COLUMNS: &str = include_str!("columns.sql");
+const TYPES: &str = include_str!("types.sql");
+
+/// A table in the snapshot beside what the server says of it now.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    pub oid: Oid,
+    pub name: QualifiedName,
+    pub persistence: Persistence,
+    /// In the snapshot.
+    pub filenode: Oid,
+    pub pages: u32,
+    pub bytes: u64,
+    /// Now; none when the table was dropped since.
+    pub current_filenode: Option<Oid>,
+}
+
+impl Listed {
+    /// Whether TRUNCATE, DROP or a rewriting ALTER has come between: the snapshot then reads the
+    /// table as empty, without an error.
+    pub fn was_rewritten(&self) -> bool {
+        self.current_filenode != Some(self.filenode)
+    }
+}
+
+/// Lists the tables to be moved, in OID order. The session must be in the snapshot.
+pub fn list(client: &mut Client) -> Result<Vec<Listed>, PgError> {
+    client.query(TABLES)?.iter().map(listed).collect()
+}
+
+fn listed(row: &Row) -> Result<Listed, PgError> {
+    let persistence = match row.text(3)? {
+        "u" => Persistence::Unlogged,
+        _ => Persistence::Permanent,
+    };
+    Ok(Listed {
+        oid: Oid(row.parse(0)?),
+        name: QualifiedName::new(row.text(1)?, row.text(2)?),
+        persistence,
+        filenode: Oid(row.parse(4)?),
+        pages: row.parse(5)?,
+        bytes: row.parse(6)?,
+        current_filenode: row.get(7).and_then(|text| text.parse().ok()).map(Oid),
+    })
+}
+
+/// Reads every table with its columns, and decides its COPY format.
+pub fn tables(client: &mut Client) -> Result<Vec<Table>, PgError> {
+    let types = read_types(client)?;
+    let mut columns = read_columns(client)?;
+    let listed = list(client)?;
+    Ok(listed
+        .into_iter()
+        .map(|l| {
+            let columns = columns.remove(&l.oid).unwrap_or_default();
+            table(l, columns, &types)
+        })
+        .collect())
+}
+
+fn table(listed: Listed, columns: Vec<(String, Oid)>, types: &Types) -> Table {
+    let text_because = columns.iter().find_map(|(name, oid)| {
+        types
+            .text_because(*oid)
+            .map(|reason| format!("column {name}: {reason}"))
+    });
+    Table {
+        oid: listed.oid,
+        name: listed.name,
+        persistence: listed.persistence,
+        columns: columns.into_iter().map(|(name, _)| name).collect(),
+        format: if text_because.is_some() { Format::Text } else { Format::Binary },
+        text_because,
+        filenode: listed.filenode,
+        pages: listed.pages,
+        bytes: listed.bytes,
+    }
+}
+
+fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<(String, Oid)>>, PgError> {
+    let mut columns: HashMap<Oid, Vec<_>> = HashMap::new();
+    for row in client.query(COLUMNS)? {
+        let column = (row.text(1)?.to_owned(), Oid(row.parse(2)?));
+        columns.entry(Oid(row.parse(0)?)).or_default().push(column);
+    }
+    Ok(columns)
+}
+
+fn read_types(client: &mut Client) -> Result<Types, PgError> {
+    let mut types = Types::default();
+    for row in client.query(TYPES)? {
+        let found = Type {
+            name: row.text(1)?.to_owned(),
+            kind: row.text(2)?.chars().next().unwrap_or('?'),
+            element: row.parse(3)?,
+            base: row.parse(4)?,
+            subtype: row.parse(5)?,
+            has_binary: row.bool(6)?,
+            fields: row.text(7)?.split(' ').filter_map(|oid| oid.parse().ok()).collect(),
+        };
+        types.0.insert(row.parse(0)?, found);
+    }
+    Ok(types)
+}

@@ -1,0 +1,20 @@
+-- Tables with rows of their own, in the snapshot of this transaction. An extension's own tables
+-- belong to the extension; temporary tables never leave their session.
+SELECT c.oid,
+       n.nspname,
+       c.relname,
+       c.relpersistence,
+       c.relfilenode,
+       coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::bigint,
+       coalesce(pg_relation_size(c.oid), 0)
+           + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0),
+       pg_relation_filenode(c.oid)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r'
+  AND c.relpersistence IN ('p', 'u')
+  AND n.nspname !~ '^pg_'
+  AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend d
+                  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY c.oid

@@ -1,0 +1,137 @@
+//! Which types may travel in binary, decided on the real type tree (domains, arrays, composites,
+//! ranges), never on names of columns. Pure once the rows are read.
+
+use std::collections::HashMap;
+
+use crate::schema::Oid;
+
+/// Objects made by the user have OIDs from here on (`FirstNormalObjectId`, access/transam.h);
+/// below it, an OID means the same on every server of a major version or later.
+const FIRST_NORMAL_OID: u32 = 16384;
+/// Nesting of domains, arrays and composites that we follow; PostgreSQL's own types go 3 deep.
+const MAX_DEPTH: u8 = 32;
+
+/// A row of `pg_type`, reduced to what the decision needs; zero OIDs mean none.
+#[derive(Debug, Clone)]
+pub(super) struct Type {
+    pub(super) name: String,
+    /// `typtype`: b, c, d, e, m, p or r.
+    pub(super) kind: char,
+    pub(super) element: u32,
+    pub(super) base: u32,
+    pub(super) subtype: u32,
+    pub(super) has_binary: bool,
+    pub(super) fields: Vec<u32>,
+}
+
+/// All types of a database by OID.
+#[derive(Debug, Default)]
+pub(super) struct Types(pub(super) HashMap<u32, Type>);
+
+impl Types {
+    /// Says why a value of this type must travel as text, or nothing where binary is safe.
+    pub(super) fn text_because(&self, oid: Oid) -> Option<String> {
+        self.unsafe_reason(oid.0, 0)
+    }
+
+    fn unsafe_reason(&self, oid: u32, depth: u8) -> Option<String> {
+        let Some(found) = self.0.get(&oid).filter(|_| depth < MAX_DEPTH) else {
+            return Some(format!("type with OID {oid} is unknown"));
+        };
+        let name = &found.name;
+        if !found.has_binary {
+            return Some(format!("type {name} has no send and receive functions"));
+        }
+        match found.kind {
+            'e' => None,
+            'd' => self.unsafe_reason(found.base, depth + 1),
+            'r' | 'm' if oid < FIRST_NORMAL_OID => None,
+            'r' => self.unsafe_reason(found.subtype, depth + 1),
+            'c' => self.composite_reason(found, depth),
+            'b' if found.element != 0 => self.embedded_reason(name, found.element, depth),
+            'b' => base_reason(oid, name),
+            _ => Some(format!("type {name} has no binary form that is known to be portable")),
+        }
+    }
+
+    /// Binary composites carry the OID of each field's type.
+    fn composite_reason(&self, found: &Type, depth: u8) -> Option<String> {
+        if found.fields.is_empty() {
+            return Some(format!("type {} is a table's row type", found.name));
+        }
+        found
+            .fields
+            .iter()
+            .find_map(|&field| self.embedded_reason(&found.name, field, depth))
+    }
+
+    /// A type whose OID stands inside the value of another one.
+    fn embedded_reason(&self, outer: &str, inner: u32, depth: u8) -> Option<String> {
+        if inner >= FIRST_NORMAL_OID {
+            return Some(format!("type {outer} carries the OID of a user-defined type"));
+        }
+        self.unsafe_reason(inner, depth + 1)
+    }
+}
+
+fn base_reason(oid: u32, name: &str) -> Option<String> {
+    if oid >= FIRST_NORMAL_OID {
+        return Some(format!("the binary form of type {name} belongs to its extension's version"));
+    }
+    // regclass and its kin send the bare OID, which names another object on another server.
+    name.starts_with("reg").then(|| format!("type {name} carries an OID of this server"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(types: &mut Types, oid: u32, name: &str, kind: char, edit: impl Fn(&mut Type)) {
+        let mut new = Type {
+            name: name.into(),
+            kind,
+            element: 0,
+            base: 0,
+            subtype: 0,
+            has_binary: true,
+            fields: vec![],
+        };
+        edit(&mut new);
+        types.0.insert(oid, new);
+    }
+
+    fn sample() -> Types {
+        let mut types = Types::default();
+        add(&mut types, 23, "int4", 'b', |_| ());
+        add(&mut types, 1007, "_int4", 'b', |t| t.element = 23);
+        add(&mut types, 1033, "aclitem", 'b', |t| t.has_binary = false);
+        add(&mut types, 1034, "_aclitem", 'b', |t| t.element = 1033);
+        add(&mut types, 2205, "regclass", 'b', |_| ());
+        add(&mut types, 2210, "_regclass", 'b', |t| t.element = 2205);
+        add(&mut types, 20000, "mood", 'e', |_| ());
+        add(&mut types, 20001, "_mood", 'b', |t| t.element = 20000);
+        add(&mut types, 20002, "acl_domain", 'd', |t| t.base = 1034);
+        add(&mut types, 20003, "pair", 'c', |t| t.fields = vec![23, 1007]);
+        add(&mut types, 20004, "moody", 'c', |t| t.fields = vec![23, 20000]);
+        add(&mut types, 20005, "hstore", 'b', |_| ());
+        add(&mut types, 20006, "int_range", 'r', |t| t.subtype = 23);
+        add(&mut types, 20007, "loop", 'd', |t| t.base = 20007);
+        types
+    }
+
+    #[test]
+    fn binary_is_for_types_that_mean_the_same_everywhere() {
+        let types = sample();
+        for oid in [23, 1007, 20000, 20003, 20006] {
+            assert_eq!(types.text_because(Oid(oid)), None, "{oid}");
+        }
+    }
+
+    #[test]
+    fn oids_and_missing_functions_are_found_at_any_depth() {
+        let types = sample();
+        for oid in [1033, 1034, 2205, 2210, 20001, 20002, 20004, 20005, 20007, 99999] {
+            assert!(types.text_because(Oid(oid)).is_some(), "{oid}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! ACCESS SHARE on every table to be read: a snapshot alone does not stop TRUNCATE.
+
+use super::Birth;
+use crate::pg::{Client, PgError};
+use crate::schema::{Oid, quote_ident_always};
+use crate::source::catalog::Listed;
+
+/// Tables per LOCK statement.
+const BATCH: usize = 200;
+/// One attempt's `lock_timeout`; between attempts the waiting is shown.
+const ATTEMPT_MS: u32 = 2_000;
+/// Attempts per table: ten minutes, longer than any DDL that a maintenance window tolerates.
+const ATTEMPTS: u32 = 300;
+
+/// Takes the locks. False where the server has too few lock slots for all of them (SQLSTATE
+/// 53200): nothing is held then.
+pub(super) fn take(
+    client: &mut Client,
+    tables: &[Listed],
+    say: &mut dyn FnMut(Birth),
+) -> Result<bool, PgError> {
+    client.execute("SAVEPOINT locks")?;
+    client.execute(&format!("SET LOCAL lock_timeout = '{ATTEMPT_MS}ms'"))?;
+    for batch in tables.chunks(BATCH) {
+        match lock_batch(client, batch, say) {
+            Ok(()) => {}
+            Err(error) if error.sqlstate() == Some("53200") => {
+                client.execute("ROLLBACK TO SAVEPOINT locks")?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    client.execute("SET LOCAL lock_timeout = 0")?;
+    Ok(true)
+}
+
+fn lock_batch(client: &mut Client, batch: &[Listed], say: &mut dyn FnMut(Birth)) -> Result<(), PgError> {
+    match try_lock(client, batch) {
+        Err(error) if is_wait_or_gone(&error) => batch.iter().try_for_each(|table| lock_one(client, table, say)),
+        other => other,
+    }
+}
+
+/// Locks one table, showing for whom it waits. A table dropped meanwhile is left to the check of
+/// its file node, which names it.
+fn lock_one(client: &mut Client, table: &Listed, say: &mut dyn FnMut(Birth)) -> Result<(), PgError> {
+    for attempt in 1.. {
+        match try_lock(client, std::slice::from_ref(table)) {
+            Err(error) if error.sqlstate() == Some("42P01") => return Ok(()),
+            Err(error) if error.sqlstate() == Some("55P03") && attempt < ATTEMPTS => {
+                let holders = holders(client, table.oid)?;
+                say(Birth::Waiting(format!("a lock on {}, held by {holders}", table.name)));
+            }
+            other => return other,
+        }
+    }
+    unreachable!("the loop ends by its limit")
+}
+
+fn try_lock(client: &mut Client, tables: &[Listed]) -> Result<(), PgError> {
+    let names: Vec<_> = tables
+        .iter()
+        .map(|t| format!("ONLY {}.{}", quote_ident_always(&t.name.schema), quote_ident_always(&t.name.name)))
+        .collect();
+    client.execute("SAVEPOINT batch")?;
+    let locked = client.execute(&format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", ")));
+    if let Err(error) = locked {
+        client.execute("ROLLBACK TO SAVEPOINT batch")?;
+        return Err(error);
+    }
+    client.execute("RELEASE SAVEPOINT batch").map(drop)
+}
+
+/// lock_not_available, or undefined_table: either way the tables are then taken one by one.
+fn is_wait_or_gone(error: &PgError) -> bool {
+    matches!(error.sqlstate(), Some("55P03" | "42P01"))
+}
+
+fn holders(client: &mut Client, table: Oid) -> Result<String, PgError> {
+    let rows = client.query(&format!(
+        "SELECT string_agg(DISTINCT format('pid %s (%s)', l.pid, coalesce(nullif(a.application_name, ''), a.backend_type)), ', ') \
+         FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid) \
+         WHERE l.relation = {table} AND l.granted AND l.mode = 'AccessExclusiveLock'"
+    ))?;
+    let holders = rows.first().and_then(|row| row.get(0)).unwrap_or("a session that has just ended");
+    Ok(holders.to_owned())
+}

@@ -1,0 +1,172 @@
+//! The keeper's own process: `pgpipe keeper`, started by send, in a session of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::{Birth, Kept, Spec, locks, socket_path};
+use crate::pg::{Client, ConnInfo, PgError, session};
+use crate::source::catalog;
+use crate::wire::message::Snapshot;
+
+/// How often the keeper asks its server for a sign of life. A terminated session is noticed within
+/// this time, and a firewall's idle timer never sees an idle connection.
+const PULSE: Duration = Duration::from_secs(2);
+
+/// Why a keeper could not start or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    #[error("the keeper was given no usable specification: {0}")]
+    Spec(String),
+    #[error(transparent)]
+    ConnInfo(#[from] crate::pg::ConnInfoError),
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error("cannot use the keeper's directory {dir}: {source}")]
+    Directory { dir: String, source: std::io::Error },
+    #[error("{0}")]
+    Rewritten(String),
+}
+
+enum Event {
+    Connected,
+    Disconnected,
+    Release(UnixStream),
+}
+
+/// Runs a keeper until it is released or nobody needs it; returns once nothing is held any more.
+///
+/// Reads a [`Spec`] from standard input, says on standard output how its birth goes.
+pub fn run(dir: &Path) -> Result<(), ProcessError> {
+    // A new session: the terminal's Ctrl-C and hang-up are send's business alone.
+    let _ = rustix::process::setsid();
+    let mut say = |birth: Birth| {
+        let line = serde_json::to_string(&birth).expect("plain data serialises");
+        // Send may be gone already; the keeper then waits for the next one.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    };
+    match born(dir, &mut say) {
+        Ok((client, kept, events, keep)) => {
+            say(Birth::Ready(kept));
+            hold(client, &events, keep);
+            let _ = std::fs::remove_file(dir.join(super::SOCKET));
+            Ok(())
+        }
+        Err(error) => {
+            say(match &error {
+                ProcessError::Rewritten(name) => Birth::Rewritten(name.clone()),
+                other => Birth::Failed(other.to_string()),
+            });
+            Err(error)
+        }
+    }
+}
+
+type Born = (Client, Kept, Receiver<Event>, Duration);
+
+fn born(dir: &Path, say: &mut dyn FnMut(Birth)) -> Result<Born, ProcessError> {
+    let spec = read_spec()?;
+    let info = ConnInfo::resolve(&spec.source, &|name| std::env::var(name).ok())?;
+    let application_name = format!("pgpipe keeper {}", spec.migration);
+    let mut client = session::open(&info, &application_name, "UTF8")?;
+    let kept = take_snapshot(&mut client, say)?;
+    let events = listen(dir, kept.clone())?;
+    Ok((client, kept, events, Duration::from_secs(spec.keep_seconds)))
+}
+
+fn read_spec() -> Result<Spec, ProcessError> {
+    let mut text = String::new();
+    std::io::stdin()
+        .take(1 << 20)
+        .read_to_string(&mut text)
+        .map_err(|e| ProcessError::Spec(e.to_string()))?;
+    serde_json::from_str(&text).map_err(|e| ProcessError::Spec(e.to_string()))
+}
+
+/// Exports the snapshot, locks every table in it, and makes sure that none was rewritten between.
+fn take_snapshot(client: &mut Client, say: &mut dyn FnMut(Birth)) -> Result<Kept, ProcessError> {
+    client.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+    let rows = client.query(include_str!("snapshot.sql"))?;
+    let row = rows.first().ok_or_else(|| ProcessError::Spec("the server exported no snapshot".into()))?;
+    let snapshot = Snapshot {
+        name: row.text(0)?.to_owned(),
+        time: row.text(1)?.to_owned(),
+        lsn: row.parse(2)?,
+    };
+    let system_identifier = row.text(3)?.to_owned();
+    let locked = locks::take(client, &catalog::list(client)?, say)?;
+    if let Some(table) = catalog::list(client)?.into_iter().find(|t| t.was_rewritten()) {
+        return Err(ProcessError::Rewritten(table.name.to_string()));
+    }
+    Ok(Kept { snapshot, system_identifier, locked, pid: std::process::id() })
+}
+
+/// Answers on the socket in a thread; each connection is a send in touch.
+fn listen(dir: &Path, kept: Kept) -> Result<Receiver<Event>, ProcessError> {
+    let failed = |source| ProcessError::Directory { dir: dir.display().to_string(), source };
+    let handle = File::open(dir).map_err(failed)?;
+    let _ = std::fs::remove_file(dir.join(super::SOCKET));
+    let listener = UnixListener::bind(socket_path(&handle)).map_err(failed)?;
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (kept, sender) = (kept.clone(), sender.clone());
+            std::thread::spawn(move || serve(stream, &kept, &sender));
+        }
+    });
+    Ok(receiver)
+}
+
+/// One send: `hello` is answered with what is held, `release` ends the keeper, end of file leaves.
+fn serve(stream: UnixStream, kept: &Kept, events: &Sender<Event>) {
+    let _ = events.send(Event::Connected);
+    let _ = converse(stream, kept, events);
+    let _ = events.send(Event::Disconnected);
+}
+
+fn converse(stream: UnixStream, kept: &Kept, events: &Sender<Event>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?);
+    loop {
+        let mut line = String::new();
+        if lines.by_ref().take(64).read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        match line.trim_end() {
+            "hello" => writeln!(&stream, "{}", serde_json::to_string(kept)?)?,
+            "release" => {
+                let _ = events.send(Event::Release(stream.try_clone()?));
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Holds the transaction until released, forgotten for `keep`, or ended by the server.
+fn hold(mut client: Client, events: &Receiver<Event>, keep: Duration) {
+    let mut connected = 0u32;
+    let mut alone_since = Instant::now();
+    loop {
+        match events.recv_timeout(PULSE) {
+            Ok(Event::Connected) => connected += 1,
+            Ok(Event::Disconnected) => {
+                connected = connected.saturating_sub(1);
+                alone_since = Instant::now();
+            }
+            Ok(Event::Release(mut asker)) => {
+                let _ = client.execute("ROLLBACK");
+                drop(client);
+                let _ = writeln!(asker, "released");
+                return;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let forgotten = connected == 0 && alone_since.elapsed() > keep;
+        if forgotten || client.execute("SELECT").is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The reader: one connection in the snapshot that turns chunks into COPY bytes.
+
+use std::time::{Duration, Instant};
+
+use crate::chunk::{Chunk, Part, Plan, Range};
+use crate::pg::{Client, Closer, ConnInfo, PgError, session};
+use crate::runtime::budget::BLOCK_BYTES;
+use crate::runtime::buffers::{Buffer, Pool};
+use crate::schema::{Table, quote_ident_always, quote_literal};
+
+/// Why a chunk could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("table {table} was rewritten since the snapshot (TRUNCATE, DROP or ALTER): the snapshot no longer shows its rows; start a new migration")]
+    Rewritten { table: String },
+    #[error("the snapshot {snapshot} is gone: {source}")]
+    SnapshotGone { snapshot: String, source: PgError },
+    #[error("cannot read {what}: {source}")]
+    Read { what: String, source: PgError },
+    #[error("cannot connect to the source: {0}")]
+    Connect(#[source] PgError),
+    /// The other thread of the worker has gone; its own error tells why.
+    #[error("nobody takes what is read")]
+    Unwanted,
+}
+
+impl ReadError {
+    /// Whether the same snapshot can be read again later.
+    pub fn is_resumable(&self) -> bool {
+        !matches!(self, Self::Rewritten { .. } | Self::SnapshotGone { .. })
+    }
+}
+
+/// A filled buffer of a chunk's part.
+#[derive(Debug)]
+pub struct Filled {
+    /// The part's index within its chunk.
+    pub part: u32,
+    /// The next bytes of the part's COPY stream, file header and trailer included.
+    pub bytes: Buffer,
+    /// How long the server took to give them.
+    pub took: Duration,
+}
+
+/// What takes filled buffers; false when it has ended.
+pub type Take<'a> = dyn FnMut(Filled) -> bool + 'a;
+
+/// One connection that reads chunk after chunk, each in a transaction of its own: so locks are
+/// held no longer than needed, and lock slots stay few.
+pub struct Reader {
+    client: Client,
+    snapshot: String,
+}
+
+impl Reader {
+    pub fn connect(info: &ConnInfo, name: &str, encoding: &str, snapshot: &str) -> Result<Self, ReadError> {
+        let client = session::open(info, name, encoding).map_err(ReadError::Connect)?;
+        Ok(Self { client, snapshot: snapshot.to_owned() })
+    }
+
+    /// A handle that ends a blocked read from another thread.
+    pub fn closer(&self) -> Result<Closer, ReadError> {
+        self.client.closer().map_err(ReadError::Connect)
+    }
+
+    /// Reads every part of a chunk into buffers of about [`BLOCK_BYTES`] from the pool.
+    pub fn read(
+        &mut self,
+        plan: &Plan,
+        chunk: &Chunk,
+        pool: &Pool,
+        take: &mut Take<'_>,
+    ) -> Result<(), ReadError> {
+        self.enter_snapshot()?;
+        for (index, part) in (0..).zip(&chunk.parts) {
+            let table = plan.table(part.table);
+            self.hold(table)?;
+            self.copy(table, part, index, pool, take)?;
+        }
+        self.run("the end of a transaction", "COMMIT").map(drop)
+    }
+
+    fn enter_snapshot(&mut self) -> Result<(), ReadError> {
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            quote_literal(&self.snapshot)
+        );
+        self.client.execute(&begin).map(drop).map_err(|source| match source.sqlstate() {
+            // The snapshot's file is gone, or its transaction is.
+            Some("22023" | "42704" | "55000") => ReadError::SnapshotGone { snapshot: self.snapshot.clone(), source },
+            _ => ReadError::Read { what: "the snapshot".into(), source },
+        })
+    }
+
+    /// Takes the reader's own lock, and only then looks whether the table is still the snapshot's.
+    fn hold(&mut self, table: &Table) -> Result<(), ReadError> {
+        let sql = format!(
+            "LOCK TABLE ONLY {} IN ACCESS SHARE MODE; SELECT pg_relation_filenode({})",
+            table.sql_name(),
+            table.oid
+        );
+        let rewritten = || ReadError::Rewritten { table: table.name.to_string() };
+        let rows = self.client.query(&sql).map_err(|source| match source.sqlstate() {
+            Some("42P01" | "3F000") => rewritten(),
+            _ => ReadError::Read { what: format!("table {}", table.name), source },
+        })?;
+        let current = rows.first().and_then(|row| row.get(0));
+        if current != Some(table.filenode.to_string().as_str()) {
+            return Err(rewritten());
+        }
+        Ok(())
+    }
+
+    fn copy(
+        &mut self,
+        table: &Table,
+        part: &Part,
+        index: u32,
+        pool: &Pool,
+        take: &mut Take<'_>,
+    ) -> Result<(), ReadError> {
+        let failed = |source| ReadError::Read {
+            what: format!("table {}", table.name),
+            source,
+        };
+        let mut started = Instant::now();
+        let mut copy = self.client.copy_out(&copy_sql(table, part)).map_err(failed)?;
+        loop {
+            let mut bytes = pool.take();
+            let more = copy.read(&mut bytes, BLOCK_BYTES).map_err(failed)?;
+            let took = started.elapsed();
+            if !bytes.is_empty() && !take(Filled { part: index, bytes, took }) {
+                return Err(ReadError::Unwanted);
+            }
+            if !more {
+                return Ok(());
+            }
+            started = Instant::now();
+        }
+    }
+
+    fn run(&mut self, what: &str, sql: &str) -> Result<String, ReadError> {
+        self.client
+            .execute(sql)
+            .map_err(|source| ReadError::Read { what: what.to_owned(), source })
+    }
+}
+
+fn copy_sql(table: &Table, part: &Part) -> String {
+    let format = table.format.as_sql();
+    match &part.range {
+        // COPY of a table reads that table only, not what inherits from it.
+        Range::Whole => format!(
+            "COPY {}{} TO STDOUT (FORMAT {format})",
+            table.sql_name(),
+            table.column_list()
+        ),
+        range => {
+            let columns: Vec<_> = table.columns.iter().map(|c| quote_ident_always(c)).collect();
+            format!(
+                "COPY (SELECT {} FROM ONLY {}{}) TO STDOUT (FORMAT {format})",
+                columns.join(", "),
+                table.sql_name(),
+                range.where_clause()
+            )
+        }
+    }
+}

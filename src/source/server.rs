@@ -1,0 +1,53 @@
+//! What the source server and database are, for the greeting and for choosing how to read.
+
+use crate::pg::{Client, ConnInfo, PgError};
+use crate::wire::message::{Locale, SourceInfo};
+
+/// The oldest source: `attgenerated` came with 12.
+pub const OLDEST: u32 = 120_000;
+/// Tid Range Scan came with 14; before it a ctid range reads the whole table.
+const TID_RANGE_SCAN: u32 = 140_000;
+
+/// Reads what the other side must know of this database.
+pub fn describe(client: &mut Client, info: &ConnInfo) -> Result<SourceInfo, PgError> {
+    let version = client.server_version();
+    // The column's name: none before 15, daticulocale in 15 and 16, datlocale since.
+    let (provider, locale) = match version {
+        170_000.. => ("datlocprovider", "datlocale"),
+        150_000.. => ("datlocprovider", "daticulocale"),
+        _ => ("'c'", "NULL"),
+    };
+    let rows = client.query(&format!(
+        "SELECT datname, pg_encoding_to_char(encoding), datcollate, datctype, {provider}, {locale}, \
+                (SELECT system_identifier FROM pg_control_system()) \
+         FROM pg_database WHERE datname = current_database()"
+    ))?;
+    let row = &rows[0];
+    Ok(SourceInfo {
+        display: info.to_string(),
+        database: row.text(0)?.to_owned(),
+        server_version: version,
+        encoding: row.text(1)?.to_owned(),
+        locale: Locale {
+            collate: row.text(2)?.to_owned(),
+            ctype: row.text(3)?.to_owned(),
+            provider: row.text(4)?.chars().next().unwrap_or('c'),
+            provider_locale: row.get(5).map(str::to_owned),
+        },
+        system_identifier: row.text(6)?.to_owned(),
+    })
+}
+
+/// Whether page ranges are cheap to read on this server.
+pub fn has_tid_range_scan(version: u32) -> bool {
+    version >= TID_RANGE_SCAN
+}
+
+/// The `client_encoding` in which rows travel: UTF8, which every server converts to and from
+/// without loss, but SQL_ASCII as it is, since nobody knows what its bytes mean.
+pub fn transfer_encoding(database_encoding: &str) -> &'static str {
+    match database_encoding {
+        "SQL_ASCII" => "SQL_ASCII",
+        _ => "UTF8",
+    }
+}

@@ -1,0 +1,187 @@
+//! The session's messages, after both ends have proved who they are (docs/wire.md).
+//!
+//! Everything is postcard inside a length-prefixed frame; the two enums are the whole vocabulary
+//! of the control stream, [`StreamHeader`] and [`ChunkEnd`] that of the data streams.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::chunk::{ChunkId, Digest};
+use crate::codec::ChunkParams;
+use crate::lsn::Lsn;
+use crate::schema::{QualifiedName, SequenceValue};
+
+/// What send says on the control stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToRecv {
+    /// The first message: who calls, and for which migration.
+    Greet(Greet),
+    /// What is to be moved. The plan and the archive follow on streams of their own if asked for.
+    Offer(Offer),
+    /// After [`ToSend::DataDurable`]: everything that is read last.
+    Tail(Tail),
+    /// The report has arrived; nothing more will be asked.
+    Bye,
+    /// Send was told to stop; the migration can go on later.
+    Stop,
+    /// Send cannot go on.
+    Failed(Failure),
+}
+
+/// What recv says on the control stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToSend {
+    /// The answer to [`ToRecv::Greet`].
+    Standing(Standing),
+    /// The answer to [`ToRecv::Offer`]: which of the two recv does not hold yet.
+    Need { plan: bool, archive: bool },
+    /// The schema is in place: chunks may come. Committed ones are not to be sent again.
+    Ready { committed: Vec<ChunkId>, data_durable: bool },
+    /// The chunk's rows and its journal row have committed in one transaction.
+    Committed { chunk: ChunkId },
+    /// Every chunk is durably committed: the snapshot is no longer needed.
+    DataDurable,
+    /// How far a phase other than data has come.
+    Progress { phase: String, done: u64, total: u64 },
+    /// The end: the JSON report of both sides.
+    Finished { report: String, exit: u8 },
+    /// Recv was told to stop; the migration can go on later.
+    Stop,
+    /// Recv cannot go on.
+    Failed(Failure),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Greet {
+    pub pgpipe: String,
+    pub migration: String,
+    pub id: Uuid,
+    pub source: SourceInfo,
+    /// Chunks are sent side by side on this many streams.
+    pub jobs: u16,
+    /// The largest zstd window that send will use, as a power of two.
+    pub window_log: u32,
+}
+
+/// What recv must know of the source to make or judge the target database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceInfo {
+    /// For people: database, host, port.
+    pub display: String,
+    pub database: String,
+    /// `server_version_num`.
+    pub server_version: u32,
+    pub encoding: String,
+    pub locale: Locale,
+    pub system_identifier: String,
+}
+
+/// The collation a database was created with (`pg_database`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locale {
+    pub collate: String,
+    pub ctype: String,
+    /// `datlocprovider`: c (libc), i (ICU) or b (builtin).
+    pub provider: char,
+    /// The ICU or builtin locale, where the provider is not libc.
+    pub provider_locale: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    pub pgpipe: String,
+    /// For people: database, host, port.
+    pub target: String,
+    pub server_version: u32,
+    pub state: TargetState,
+}
+
+/// What the target's journal says of the migration that send named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum TargetState {
+    New,
+    Begun { plan: PlanDigest, committed: u32, chunks: u32, data_durable: bool },
+    Finished { report: String, exit: u8 },
+}
+
+/// xxh3-128 of the serialised plan: both ends hold the same one or stop.
+pub type PlanDigest = u128;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Offer {
+    pub plan: BlobInfo,
+    pub archive: BlobInfo,
+    pub snapshot: Snapshot,
+    /// Major version of the pg_dump that wrote the archive.
+    pub dump_major: u32,
+    /// Populated materialized views, in the order in which they can be refreshed.
+    pub refresh: Vec<QualifiedName>,
+    /// Ownership, privileges or tablespaces that the user left out.
+    pub omit: Omit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Omit {
+    pub owner: bool,
+    pub privileges: bool,
+    pub tablespaces: bool,
+}
+
+/// A file that travels on its own stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobInfo {
+    pub bytes: u64,
+    /// xxh3-128 of the content.
+    pub digest: u128,
+}
+
+/// The instant that the target will equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// `pg_export_snapshot()`'s name.
+    pub name: String,
+    /// RFC 3339, UTC.
+    pub time: String,
+    pub lsn: Lsn,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tail {
+    pub sequences: Vec<SequenceValue>,
+    /// Names of what was written to since the snapshot, the first few.
+    pub changed: Vec<String>,
+    /// Whether the user said that changes are expected (`--allow-changes`).
+    pub allow_changes: bool,
+    /// Send's own figures for the report, as JSON.
+    pub stats: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// One line, ready to print.
+    pub line: String,
+    /// Whether starting both again later can go on (exit 3), or not (exit 1).
+    pub resumable: bool,
+}
+
+/// The first frame of each data stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum StreamHeader {
+    Plan,
+    Archive,
+    Chunk { id: ChunkId, params: ChunkParams },
+}
+
+/// The last frame of a chunk's stream: what the encoder saw, part by part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChunkEnd {
+    pub parts: Vec<Digest>,
+}
+
+/// Decodes bytes as each message in turn: the fuzz target's body.
+pub fn fuzz_decode(bytes: &[u8]) {
+    let _ = postcard::from_bytes::<ToRecv>(bytes);
+    let _ = postcard::from_bytes::<ToSend>(bytes);
+    let _ = postcard::from_bytes::<StreamHeader>(bytes);
+    let _ = postcard::from_bytes::<ChunkEnd>(bytes);
+}
