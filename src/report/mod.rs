@@ -17,7 +17,7 @@ pub use contract::{
 };
 pub use latency::{Latencies, Quantiles, Stage};
 pub use meter::{Counted, Meter, Snapshot};
-pub use progress::{Mode, Progress};
+pub use progress::{DATA_PHASE, Mode, Progress};
 pub use side::{SideReport, SideStats};
 pub use summary::summary;
 pub use write::{ReportFormat, WriteError};

@@ -1,7 +1,7 @@
 //! The end of a run in at most 80 columns, for whoever reads it at 2 a.m.
 
 use super::contract::{Report, TableReport, Verified};
-use super::{printable, units};
+use super::{DATA_PHASE, printable, units};
 
 const WIDTH: usize = 80;
 /// The largest tables are shown, the others summed up.
@@ -84,7 +84,7 @@ fn phases(lines: &mut Vec<String>, report: &Report) {
 
 fn rates(lines: &mut Vec<String>, report: &Report) {
     let totals = &report.totals;
-    let data = report.phases.iter().find(|p| p.name == "data");
+    let data = report.phases.iter().find(|p| p.name == DATA_PHASE);
     let seconds = data.map_or(totals.seconds, |p| p.seconds);
     if seconds <= 0.0 || totals.raw_bytes == 0 {
         return;

@@ -5,15 +5,16 @@ mod rate;
 mod view;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::meter::Meter;
+use super::meter::{Meter, Snapshot};
 use output::Output;
 use rate::Smoothed;
+pub use view::DATA_PHASE;
 
 /// How often the meter is looked at; below what an eye sees as a stutter in a bar.
 const TICK: Duration = Duration::from_millis(250);
@@ -105,10 +106,7 @@ fn show(meter: &Meter, output: &Mutex<Output>, stopped: &Receiver<()>) {
     loop {
         let ended = stopped.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout);
         let now = meter.snapshot();
-        rate.sample(
-            now.elapsed,
-            now.bytes_done.saturating_sub(now.bytes_resumed),
-        );
+        measure(&mut rate, &now);
         let mut output = lock(output);
         output.show(&now, &rate, Instant::now(), ended);
         if ended {
@@ -117,7 +115,17 @@ fn show(meter: &Meter, output: &Mutex<Output>, stopped: &Receiver<()>) {
     }
 }
 
-fn lock(output: &Mutex<Output>) -> std::sync::MutexGuard<'_, Output> {
+/// Only the data phase moves bytes: time spent elsewhere must not lower the rate.
+fn measure(rate: &mut Smoothed, now: &Snapshot) {
+    if view::is_data(now) {
+        let moved = now.bytes_done.saturating_sub(now.bytes_resumed);
+        rate.sample(now.elapsed, moved);
+    } else {
+        *rate = Smoothed::default();
+    }
+}
+
+fn lock(output: &Mutex<Output>) -> MutexGuard<'_, Output> {
     output.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

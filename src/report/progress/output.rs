@@ -11,7 +11,7 @@ use crate::report::meter::Snapshot;
 
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 const JSON_EVERY: Duration = Duration::from_secs(1);
-const BAR: &str = "[{bar:20}] {wide_msg}";
+const BAR: &str = "[{bar:14}] {wide_msg}";
 
 /// The one writer of standard error while a run lasts.
 pub(super) struct Output {
@@ -91,7 +91,7 @@ impl Output {
             return;
         }
         self.bar.set_position(view::permille(now));
-        self.bar.set_message(view::plain(now, rate));
+        self.bar.set_message(view::beside_bar(now, rate));
     }
 
     fn write(&mut self, line: &str) {

@@ -25,17 +25,14 @@ impl Smoothed {
         self.seconds = self.seconds * fade + passed;
     }
 
-    pub(super) fn bytes_per_second(&self) -> f64 {
-        if self.seconds > 0.0 {
-            self.bytes / self.seconds
-        } else {
-            0.0
-        }
+    /// `None` before the second sample.
+    pub(super) fn bytes_per_second(&self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.bytes / self.seconds)
     }
 
     /// Seconds until `bytes` more are done; `None` while nothing moves.
     pub(super) fn eta_seconds(&self, bytes: u64) -> Option<u64> {
-        let rate = self.bytes_per_second();
+        let rate = self.bytes_per_second()?;
         (rate >= 1.0).then(|| (bytes as f64 / rate).round() as u64)
     }
 }
@@ -57,8 +54,8 @@ mod tests {
 
     #[test]
     fn a_steady_rate_is_right_at_once() {
-        assert_eq!(after(&[100]).bytes_per_second().round(), 100.0);
-        assert_eq!(after(&[100; 50]).bytes_per_second().round(), 100.0);
+        assert_eq!(after(&[100]).bytes_per_second().unwrap().round(), 100.0);
+        assert_eq!(after(&[100; 50]).bytes_per_second().unwrap().round(), 100.0);
         assert_eq!(after(&[100; 50]).eta_seconds(1000), Some(10));
     }
 
@@ -66,11 +63,11 @@ mod tests {
     fn it_follows_a_change_within_a_minute_and_smooths_a_burst() {
         let mut rates = vec![100; 60];
         rates.extend([200; 60]);
-        let slow_to_fast = after(&rates).bytes_per_second();
+        let slow_to_fast = after(&rates).bytes_per_second().unwrap();
         assert!((195.0..=200.0).contains(&slow_to_fast), "{slow_to_fast}");
         let mut burst = vec![100; 60];
         burst.push(400);
-        assert!(after(&burst).bytes_per_second() < 130.0);
+        assert!(after(&burst).bytes_per_second().unwrap() < 130.0);
     }
 
     #[test]

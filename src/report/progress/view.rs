@@ -7,7 +7,7 @@ use crate::report::meter::Snapshot;
 use crate::report::{printable, units};
 
 /// The phase whose progress is bytes; others show what they count.
-const DATA_PHASE: &str = "data";
+pub const DATA_PHASE: &str = "data";
 
 /// One line of `--progress json`.
 #[derive(Debug, Serialize)]
@@ -33,7 +33,7 @@ pub(super) fn json(now: &Snapshot, rate: &Smoothed) -> String {
         wire_bytes: now.wire_bytes,
         bytes_done: now.bytes_done,
         bytes_total: now.bytes_total,
-        rate: rate.bytes_per_second().round() as u64,
+        rate: rate.bytes_per_second().unwrap_or(0.0).round() as u64,
         eta_seconds: rate.eta_seconds(left(now)),
         index_done: now.index_done,
         index_total: now.index_total,
@@ -42,14 +42,38 @@ pub(super) fn json(now: &Snapshot, rate: &Smoothed) -> String {
     serde_json::to_string(&line).expect("plain fields serialise")
 }
 
-/// A plain line: `data: 41% (2.10 of 5.10 GB), 120 MB/s, 12,345,678 rows, 25 s left`.
+/// A plain line: `data: 41% (2.10 GB of 5.10 GB), 120 MB/s, 25 s left, 12,345,678 rows`.
 pub(super) fn plain(now: &Snapshot, rate: &Smoothed) -> String {
-    let phase = printable(now.phase.as_deref().unwrap_or("starting"));
-    let parts = parts(now, rate);
-    if parts.is_empty() {
-        return phase;
+    let mut parts = Vec::new();
+    if is_data(now) {
+        let done = units::size(now.bytes_done);
+        let total = units::size(now.bytes_total);
+        parts.push(format!("{}% ({done} of {total})", permille(now) / 10));
+        parts.extend(pace(now, rate));
+        parts.push(format!("{} rows", units::count(now.rows)));
     }
-    format!("{phase}: {}", parts.join(", "))
+    parts.extend(indexes(now));
+    parts.extend(now.waiting_for.as_deref().map(printable));
+    joined(&phase(now), &parts)
+}
+
+/// Beside the bar there is less room, and what stands at the end is cut off first.
+pub(super) fn beside_bar(now: &Snapshot, rate: &Smoothed) -> String {
+    let mut parts = Vec::new();
+    if is_data(now) {
+        parts.push(format!("{}%", permille(now) / 10));
+    }
+    parts.extend(now.waiting_for.as_deref().map(printable));
+    if is_data(now) {
+        parts.extend(pace(now, rate));
+        let total = units::size(now.bytes_total);
+        parts.push(format!("{} of {total}", units::size(now.bytes_done)));
+    }
+    parts.extend(indexes(now));
+    if is_data(now) {
+        parts.push(format!("{} rows", units::count(now.rows)));
+    }
+    joined(&phase(now), &parts)
 }
 
 /// What is done of the current phase, in thousandths.
@@ -61,33 +85,34 @@ pub(super) fn permille(now: &Snapshot) -> u64 {
     }
 }
 
-fn parts(now: &Snapshot, rate: &Smoothed) -> Vec<String> {
-    let mut parts = Vec::new();
-    if is_data(now) {
-        data(&mut parts, now, rate);
-    }
-    if now.index_total > 0 {
-        parts.push(format!("indexes {} of {}", now.index_done, now.index_total));
-    }
-    if let Some(what) = &now.waiting_for {
-        parts.push(printable(what));
-    }
-    parts
-}
-
-fn data(parts: &mut Vec<String>, now: &Snapshot, rate: &Smoothed) {
-    let done = units::size(now.bytes_done);
-    let total = units::size(now.bytes_total);
-    let percent = permille(now) / 10;
-    parts.push(format!("{percent}% ({done} of {total})"));
-    parts.push(units::rate(rate.bytes_per_second()));
-    parts.push(format!("{} rows", units::count(now.rows)));
-    if let Some(eta) = rate.eta_seconds(left(now)).filter(|eta| *eta > 0) {
-        parts.push(format!("{} left", units::seconds(eta as f64)));
+fn phase(now: &Snapshot) -> String {
+    match &now.phase {
+        Some(name) => printable(name),
+        None if now.phases_begun == 0 => "starting".to_owned(),
+        None => "ended".to_owned(),
     }
 }
 
-fn is_data(now: &Snapshot) -> bool {
+/// The rate and the time left, as far as they are known.
+fn pace(now: &Snapshot, rate: &Smoothed) -> Vec<String> {
+    let pace = rate.bytes_per_second().map(units::rate);
+    let eta = rate.eta_seconds(left(now)).filter(|eta| *eta > 0);
+    let eta = eta.map(|eta| format!("{} left", units::seconds(eta as f64)));
+    pace.into_iter().chain(eta).collect()
+}
+
+fn indexes(now: &Snapshot) -> Option<String> {
+    (now.index_total > 0).then(|| format!("indexes {} of {}", now.index_done, now.index_total))
+}
+
+fn joined(phase: &str, parts: &[String]) -> String {
+    if parts.is_empty() {
+        return phase.to_owned();
+    }
+    format!("{phase}: {}", parts.join(", "))
+}
+
+pub(super) fn is_data(now: &Snapshot) -> bool {
     now.phase.as_deref() == Some(DATA_PHASE)
 }
 
@@ -125,10 +150,15 @@ mod tests {
     #[test]
     fn a_line_tells_share_rate_rows_and_time_left() {
         let (mut now, rate) = state();
-        let expected = "data: 41% (2.10 GB of 5.10 GB), 120 MB/s, 12,345,678 rows, 25 s left";
+        let expected = "data: 41% (2.10 GB of 5.10 GB), 120 MB/s, 25 s left, 12,345,678 rows";
         assert_eq!(plain(&now, &rate), expected);
         now.waiting_for = Some("waiting for recv at b:5000".to_owned());
-        assert!(plain(&now, &rate).ends_with("left, waiting for recv at b:5000"));
+        assert!(plain(&now, &rate).ends_with("rows, waiting for recv at b:5000"));
+        let bar = beside_bar(&now, &rate);
+        assert!(
+            bar.starts_with("data: 41%, waiting for recv at b:5000, 120 MB/s"),
+            "{bar}"
+        );
     }
 
     #[test]
@@ -141,6 +171,8 @@ mod tests {
         now.phase = Some("finish".to_owned());
         now.index_total = 0;
         assert_eq!(plain(&now, &rate), "finish");
+        (now.phase, now.phases_begun) = (None, 3);
+        assert_eq!(plain(&now, &rate), "ended");
     }
 
     #[test]
