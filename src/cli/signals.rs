@@ -1,0 +1,86 @@
+//! Interrupts: the first asks for an orderly stop, the second ends the process.
+
+use std::io;
+use std::process;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::exit::Exit;
+
+/// Listens for SIGINT and SIGTERM until dropped.
+#[derive(Debug)]
+pub struct Interrupt {
+    stop: watch::Receiver<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Interrupt {
+    /// Takes the signals over; must be called inside a tokio runtime.
+    ///
+    /// `notice` runs at the first signal: it says that the stop is under way and that a second
+    /// signal ends the process, through the progress display so as not to tear the bar.
+    pub fn install(notice: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        let (stopping, stop) = watch::channel(false);
+        let task = tokio::spawn(watch_signals(interrupt, terminate, stopping, notice));
+        Ok(Self { stop, task })
+    }
+
+    /// Becomes `true` at the first signal; `borrow()` serves threads, `wait_for` serves tasks.
+    pub fn stop(&self) -> watch::Receiver<bool> {
+        self.stop.clone()
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+}
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn watch_signals(
+    mut interrupt: Signal,
+    mut terminate: Signal,
+    stopping: watch::Sender<bool>,
+    notice: impl FnOnce() + Send,
+) {
+    next(&mut interrupt, &mut terminate).await;
+    stopping.send_replace(true);
+    notice();
+    next(&mut interrupt, &mut terminate).await;
+    eprintln!("\npgpipe: stopped; what is committed stays, the same command goes on from there");
+    process::exit(i32::from(Exit::Resumable.code()));
+}
+
+async fn next(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_signal_asks_for_a_stop() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let interrupt = Interrupt::install(move || tell.send(()).unwrap()).unwrap();
+        assert!(!interrupt.is_stopping());
+        kill_process(getpid(), Signal::TERM).unwrap();
+        let mut stop = interrupt.stop();
+        stop.wait_for(|stopping| *stopping).await.unwrap();
+        assert!(interrupt.is_stopping());
+        told.recv().unwrap();
+    }
+}
