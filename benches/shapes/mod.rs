@@ -4,9 +4,9 @@
 #![allow(dead_code)]
 
 /// One shape's name and the function that makes about so many bytes of it, in whole tuples.
-pub type Shape = (&'static str, fn(usize) -> Vec<u8>);
+pub(crate) type Shape = (&'static str, fn(usize) -> Vec<u8>);
 
-pub const SHAPES: [Shape; 3] = [
+pub(crate) const SHAPES: [Shape; 3] = [
     ("vm samples", vm_samples),
     ("disk hourly", disk_hourly),
     ("disk usage", disk_usage),
@@ -16,7 +16,7 @@ const ENTITIES: u64 = 1000;
 const MINUTE_US: u64 = 60_000_000;
 
 /// Cuts whole tuples into blocks of at least `target` bytes, the last one excepted: (bytes, rows).
-pub fn blocks(data: &[u8], target: usize) -> Vec<(&[u8], u32)> {
+pub(crate) fn blocks(data: &[u8], target: usize) -> Vec<(&[u8], u32)> {
     let (mut blocks, mut start, mut pos, mut rows) = (Vec::new(), 0, 0, 0);
     while pos < data.len() {
         pos += tuple_len(&data[pos..]);
@@ -39,7 +39,7 @@ fn tuple_len(bytes: &[u8]) -> usize {
 }
 
 /// `vm_samples_history`: 15 fields, about 165 bytes; uuids repeat each minute, percentages wander.
-pub fn vm_samples(target: usize) -> Vec<u8> {
+pub(crate) fn vm_samples(target: usize) -> Vec<u8> {
     let mut random = Random(1);
     let mut table = Table::new(target);
     let mut load: Vec<(i16, i16)> = (0..ENTITIES)
@@ -79,7 +79,7 @@ pub fn vm_samples(target: usize) -> Vec<u8> {
 }
 
 /// `vm_disk_hourly_history`: noisy bigint rates, numeric(18,9) latencies, numeric(20,0) counters.
-pub fn disk_hourly(target: usize) -> Vec<u8> {
+pub(crate) fn disk_hourly(target: usize) -> Vec<u8> {
     let mut random = Random(2);
     let mut table = Table::new(target);
     let mut counter = 1_000_000;
@@ -110,7 +110,7 @@ pub fn disk_hourly(target: usize) -> Vec<u8> {
 }
 
 /// `vm_disks_usage_samples_history`: a JSON text that repeats per VM, 5000 VMs: 4 MB a minute.
-pub fn disk_usage(target: usize) -> Vec<u8> {
+pub(crate) fn disk_usage(target: usize) -> Vec<u8> {
     const VMS: u64 = 5 * ENTITIES;
     let mut random = Random(3);
     let mut table = Table::new(target);
