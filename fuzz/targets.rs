@@ -1,0 +1,95 @@
+//! What each fuzz target does with its input: panics if a promise is broken.
+//!
+//! Shared by the fuzzer's binaries and by `tests/fuzz_smoke.rs`, which runs it on stable Rust.
+
+use pgpipe::chunk::Digest;
+use pgpipe::codec::{ChunkDecoder, ChunkParams, HEADER_LEN, Header, MAX_WINDOW_LOG};
+use pgpipe::copy::{Flaw, Scanner};
+use pgpipe::schema::Format;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Bits of an input's first byte.
+const TEXT: u8 = 1;
+const COPY_OUT: u8 = 2;
+const PLAIN: u8 = 1;
+const STAMP: u8 = 2;
+
+/// However a stream is cut, the scanner finds the same rows or the same flaw.
+///
+/// Input: a byte of options, a byte from which the cuts follow, the stream.
+pub(crate) fn scan_tuples(data: &[u8]) {
+    let [options, step, stream @ ..] = data else {
+        return;
+    };
+    let format = match options & TEXT {
+        0 => Format::Binary,
+        _ => Format::Text,
+    };
+    let scanner = match options & COPY_OUT {
+        0 => Scanner::for_payload(format),
+        _ => Scanner::for_copy_out(format),
+    };
+    let whole = scan(scanner.clone(), stream, usize::MAX);
+    let cut = scan(scanner, stream, usize::from(*step) + 1);
+    assert_eq!(whole, cut);
+}
+
+fn scan(mut scanner: Scanner, stream: &[u8], step: usize) -> Result<(Digest, u64), Flaw> {
+    let (mut rows, mut payload) = (0, 0);
+    for piece in stream.chunks(step) {
+        let scanned = scanner.scan(piece).map_err(|e| e.flaw)?;
+        assert!(scanned.payload.end <= piece.len());
+        rows += u64::from(scanned.rows);
+        payload += scanned.payload.len() as u64;
+    }
+    let digest = scanner.finish().map_err(|e| e.flaw)?;
+    assert_eq!((digest.rows, digest.bytes), (rows, payload));
+    Ok((digest, payload))
+}
+
+/// A decoder gives out exactly what a header states and its checksum confirms, or an error.
+///
+/// Input: a byte of options, then blocks. STAMP gives each header a fitting checksum of its own, so
+/// that mutated fields are reached.
+pub(crate) fn decode_block(data: &[u8]) {
+    let Some((&options, mut rest)) = data.split_first() else {
+        return;
+    };
+    let params = match options & PLAIN {
+        0 => ChunkParams::default(),
+        _ => ChunkParams::UNCOMPRESSED,
+    };
+    let mut decoder = ChunkDecoder::new(MAX_WINDOW_LOG);
+    decoder.start(params).expect("the parameters are ours");
+    let mut out = Vec::new();
+    while let Some((&header, after)) = rest.split_first_chunk::<HEADER_LEN>() {
+        let Ok(header) = Header::parse(&stamp(header, options)) else {
+            return;
+        };
+        let len = after.len().min(header.encoded_len() as usize);
+        let (payload, next) = after.split_at(len);
+        let decoded = decoder.decode(&header, payload, &mut out);
+        assert_eq!(
+            decoded.is_ok(),
+            decoded.is_ok_and(|()| is_as_stated(&header, &out))
+        );
+        assert!(decoded.is_ok() || out.is_empty());
+        if decoded.is_err() {
+            return;
+        }
+        rest = next;
+    }
+}
+
+fn is_as_stated(header: &Header, out: &[u8]) -> bool {
+    let checksum = header.to_bytes()[32..40].to_vec();
+    out.len() == header.raw_len() as usize && checksum == xxh3_64(out).to_le_bytes()
+}
+
+fn stamp(mut header: [u8; HEADER_LEN], options: u8) -> [u8; HEADER_LEN] {
+    if options & STAMP != 0 {
+        let own = xxh3_64(&header[..40]);
+        header[40..].copy_from_slice(&own.to_le_bytes());
+    }
+    header
+}
