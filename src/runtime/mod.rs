@@ -1,1 +1,3 @@
-//! runtime
+//! What the process runs on: threads, memory, other programs.
+
+pub mod tools;

@@ -1,1 +1,3 @@
-//! sink
+//! The target's end: what writes rows and schema there.
+
+pub mod archive;

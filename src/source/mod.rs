@@ -1,1 +1,3 @@
-//! source
+//! The source's end: what reads rows and schema there.
+
+pub mod dump;
