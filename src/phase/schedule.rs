@@ -236,8 +236,7 @@ impl Schedule {
     }
 
     fn next_second(&mut self) -> Option<Task> {
-        let free = |&p: &usize| self.locks.are_free(&self.nodes[p].tables, true);
-        let found = self.built.iter().position(free)?;
+        let found = self.built.iter().position(|&p| self.is_ready(p, true))?;
         let position = self.built.remove(found);
         self.locks.take(&self.nodes[position].tables, true);
         Some(self.claim(position, Step::Second))
@@ -245,18 +244,19 @@ impl Schedule {
 
     fn next_one(&mut self, stage: Stage) -> Option<Task> {
         let queue = &self.queues[stage.index()];
-        let found = queue.iter().position(|&p| self.is_ready(p))?;
+        let ready = |&p: &usize| self.is_ready(p, self.nodes[p].exclusive);
+        let found = queue.iter().position(ready)?;
         let position = self.queues[stage.index()].remove(found);
         let node = &self.nodes[position];
         self.locks.take(&node.tables, node.exclusive);
         Some(self.claim(position, Step::First))
     }
 
-    fn is_ready(&self, position: usize) -> bool {
+    fn is_ready(&self, position: usize, exclusive: bool) -> bool {
         let node = &self.nodes[position];
         node.gates.iter().all(|table| !self.closed.contains(table))
             && node.deps.iter().all(|&dep| self.states[dep].is_settled())
-            && self.locks.are_free(&node.tables, node.exclusive)
+            && self.locks.are_free(&node.tables, exclusive)
     }
 
     fn claim(&mut self, position: usize, step: Step) -> Task {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 3316; 1259 16418 INDEX app i1 postgres
-//! ;	depends on: 218
+//! ;⇥depends on: 218
 //! ```
 //!
 //! Identity is `dumpId`, `tableoid` and `oid`, never the name: names may contain spaces, and line

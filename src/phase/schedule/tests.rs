@@ -85,7 +85,7 @@ fn stages_follow_each_other() {
     schedule.refreshed();
     assert_eq!(take(&mut schedule), [19, 20]);
     assert!(schedule.is_finished());
-    assert_eq!(schedule.counts().done, 12);
+    assert_eq!(schedule.counts().done, 13);
 }
 
 #[test]
@@ -153,6 +153,7 @@ fn the_second_step_has_the_table_to_itself() {
     assert!(schedule.is_finished());
 
     let mut restored = Schedule::new(&toc, [(T1, 10)]).restore([DumpId(11), DumpId(12)], key.ids);
+    restored.open_gate(T1);
     assert_eq!(restored.next_task().unwrap().step, Step::Second);
 }
 
@@ -182,7 +183,7 @@ fn keys_of_partitioned_tables_are_not_plain() {
     let foreign = schedule.next_task().unwrap();
     assert_eq!(schedule.next_task(), None, "same partition tree");
     schedule.done(&foreign);
-    assert_eq!(take(&mut schedule), [21]);
+    assert_eq!(take(&mut schedule), [20]);
     assert_eq!(schedule.counts().failed, 1);
 }
 
@@ -230,8 +231,8 @@ const DESCS: &[&str] = &[
 ];
 
 fn any_toc() -> impl Strategy<Value = Toc> {
-    let entry = (0..DESCS.len(), proptest::collection::vec(1u32..60, 0..4));
-    proptest::collection::vec(entry, 0..60).prop_map(|entries| {
+    let any_entry = (0..DESCS.len(), proptest::collection::vec(1u32..60, 0..4));
+    proptest::collection::vec(any_entry, 0..60).prop_map(|entries| {
         let numbered = entries.into_iter().enumerate();
         let built = numbered.map(|(i, (desc, deps))| {
             let id = u32::try_from(i + 1).unwrap();
