@@ -15,8 +15,8 @@ use crate::chunk::{ChunkId, Plan};
 use crate::ledger::Ledger;
 use crate::pg::{Client, ConnInfo};
 use crate::phase::{DumpId, Schedule, pre_data_batches};
-use crate::runtime::tools::Tools;
-use crate::sink::archive::{Archive, ArchiveOptions};
+use crate::runtime::tools::{self, Tools};
+use crate::sink::archive::{Archive, RestoreOptions};
 use crate::sink::ddl::{self, Restorer, Schema};
 use crate::sink::journal::{Contents, Journal, JournalError};
 use crate::sink::{database, finish};
@@ -123,17 +123,17 @@ impl Installation<'_> {
     }
 
     fn schema(&self, server_version: u32) -> Result<Schema, RecvError> {
-        let tools = Tools::find(self.options.pg_bin.as_deref())?;
-        let pg_restore = tools.pick_restore(self.offer.dump_major, server_version / 10_000)?;
+        let found = Tools::find(self.options.pg_bin.as_deref());
+        let pg_restore = found.pick_restore(self.offer.dump_major, tools::major(server_version))?;
         let path: PathBuf = self.state.path().join(ARCHIVE);
         let omit = self.offer.omit;
-        let options = ArchiveOptions {
+        let options = RestoreOptions {
             no_owner: omit.owner,
             no_privileges: omit.privileges,
             no_tablespaces: omit.tablespaces,
         };
-        let archive = Archive::open(&pg_restore, &path, options);
-        let bare = Archive::open(&pg_restore, &path, ArchiveOptions { no_owner: true, ..options });
+        let archive = Archive::open(&pg_restore.path, &path, options);
+        let bare = Archive::open(&pg_restore.path, &path, RestoreOptions { no_owner: true, ..options });
         Ok(Schema { toc: archive.toc()?, archive, bare })
     }
 

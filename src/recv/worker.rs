@@ -15,7 +15,7 @@ use crate::codec::{ChunkDecoder, ChunkParams, DecodeError, HEADER_LEN, Header, K
 use crate::copy::{ScanError, Scanner};
 use crate::pg::Closer;
 use crate::report::{Counted, Meter, Stage};
-use crate::runtime::buffers::Pool;
+use crate::runtime::Pool;
 use crate::sink::writer::{Piece, WriteError, Writer, Written};
 use crate::transport::{RecvStream, TransportError};
 use crate::wire::frame::{self, FrameError};
@@ -130,13 +130,12 @@ impl Inbound<'_> {
             }
             current.wire_bytes += HEADER_LEN as u64 + u64::from(header.encoded_len());
             if header.is_end() {
-                self.block(&header, &mut current, pool)?;
-                break;
+                self.check_end(&header)?;
+                return self.finish(current, digests, out);
             }
             let piece = self.block(&header, &mut current, pool)?;
             pass(out, piece)?;
         }
-        self.finish(current, digests, out)
     }
 
     fn part(&self, index: u32) -> Current {
@@ -148,7 +147,7 @@ impl Inbound<'_> {
         let mut bytes = [0; HEADER_LEN];
         let started = Instant::now();
         self.read(&mut bytes)?;
-        let header = self.decoder.header(&bytes).map_err(|e| self.decode_error(e))?;
+        let header = Header::parse(&bytes).map_err(|e| self.decode_error(e))?;
         if header.part() as usize >= self.chunk.parts.len() {
             return Err(self.disagree(format!("a block of part {}, which it does not have", header.part())));
         }
@@ -189,6 +188,18 @@ impl Inbound<'_> {
             wire_bytes: HEADER_LEN as u64 + u64::from(header.encoded_len()),
         });
         Ok(Piece::Rows(raw))
+    }
+
+    fn check_end(&mut self, header: &Header) -> Result<(), WorkError> {
+        let mut nothing = Vec::new();
+        self.decoder
+            .decode(header, &self.payload, &mut nothing)
+            .map_err(|e| self.decode_error(e))?;
+        self.shared.meter.add(Counted {
+            wire_bytes: HEADER_LEN as u64 + u64::from(header.encoded_len()),
+            ..Counted::default()
+        });
+        Ok(())
     }
 
     fn end(&self, part: Current) -> Result<(Digest, Piece), WorkError> {

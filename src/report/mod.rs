@@ -1,6 +1,8 @@
 //! What a run tells: progress while it lasts, the report and its summary at the end, the log.
 
 mod contract;
+mod display;
+mod ending;
 mod html;
 mod latency;
 pub mod log;
@@ -15,6 +17,8 @@ pub use contract::{
     ObjectError, PhaseTime, REPORT_VERSION, Report, Skipped, SnapshotPoint, TableReport, Totals,
     Verified,
 };
+pub use display::{Display, Outcome};
+pub use ending::Ending;
 pub use latency::{Latencies, Quantiles, Stage};
 pub use meter::{Counted, Meter, Snapshot};
 pub use progress::{DATA_PHASE, Mode, Progress};

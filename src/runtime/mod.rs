@@ -1,7 +1,9 @@
-//! What a process may use and how its threads live: the memory budget, reusable buffers, workers.
+//! What a process may use and how its threads live: the memory budget, reusable buffers, workers,
+//! and the programs of PostgreSQL that it runs.
 
 mod budget;
 mod buffers;
+pub mod tools;
 mod workers;
 
 pub use budget::{BLOCK_BYTES, Budget, MAX_JOBS, MIN_MEMORY};

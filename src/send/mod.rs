@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use record::Record;
@@ -18,8 +17,8 @@ use session::{Context, Ended};
 
 use crate::codec::ChunkParams;
 use crate::pg::{ConnInfo, ConnInfoError, PgError, session as pg_session};
-use crate::report::{Ending, Meter, Report};
-use crate::runtime::budget::Budget;
+use crate::report::{Display, Ending, Outcome};
+use crate::runtime::Budget;
 use crate::runtime::tools::{Tool, ToolError, Tools};
 use crate::source::dump::DumpError;
 use crate::source::keeper::{Keeper, KeeperError};
@@ -65,23 +64,6 @@ impl Options {
     fn application_name(&self) -> String {
         format!("pgpipe send {}", self.migration)
     }
-}
-
-/// What a side shows while it works.
-#[derive(Clone)]
-pub struct Display {
-    pub meter: Arc<Meter>,
-    /// Prints a line without tearing a progress bar.
-    pub say: Arc<dyn Fn(&str) + Send + Sync>,
-    /// Turns true when the user wants to stop.
-    pub stop: watch::Receiver<bool>,
-}
-
-/// How a run ended without an error.
-#[derive(Debug)]
-pub struct Outcome {
-    pub ending: Ending,
-    pub report: Option<Report>,
 }
 
 /// Why send could not go on; each is one line for the user.
@@ -209,7 +191,7 @@ async fn inspect(options: &Options) -> Result<(ConnInfo, SourceInfo, Tool), Send
             return Err(SendError::TooOld { found, needed: server::OLDEST });
         }
         let source = server::describe(&mut client, &info)?;
-        let pg_dump = Tools::find(options.pg_bin.as_deref())?.pick_dump(found)?;
+        let pg_dump = Tools::find(options.pg_bin.as_deref()).pick_dump(found)?.clone();
         Ok((info, source, pg_dump))
     });
     inspected.await.map_err(|e| SendError::Worker(e.to_string()))?

@@ -91,12 +91,7 @@ impl Preparation<'_> {
 
     fn dump(&self, dir: &Path, snapshot: &Snapshot) -> Result<(BlobInfo, u32), SendError> {
         let path = dir.join(ARCHIVE);
-        let options = DumpOptions {
-            no_owner: self.options.omit.owner,
-            no_privileges: self.options.omit.privileges,
-            no_tablespaces: self.options.omit.tablespaces,
-            exclude_schemas: Vec::new(),
-        };
+        let options = DumpOptions { exclude_schemas: Vec::new() };
         let env = self.info.tool_env();
         dump_schema(self.pg_dump, &env, &snapshot.name, &options, &path)?;
         Ok((describe_file(&path)?, self.pg_dump.major))

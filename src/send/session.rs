@@ -10,21 +10,21 @@ use tokio::task::spawn_blocking;
 use super::prepare::{Preparation, recorded_plan};
 use super::record::{ARCHIVE, Finished, PLAN, Record};
 use super::worker::{self, Shared, WorkError};
-use super::{Compress, Display, Options, Outcome, SendError};
+use super::{Compress, Options, SendError};
 use crate::chunk::Plan;
 use crate::codec::ChunkParams;
 use crate::ledger::Ledger;
 use crate::pg::{ConnInfo, session as pg_session};
-use crate::report::{Ending, Report, SideStats};
-use crate::runtime::budget::Budget;
+use crate::report::{Display, Ending, Outcome, Report, SideReport, SideStats};
+use crate::runtime::Budget;
 use crate::runtime::tools::Tool;
 use crate::source::keeper::{Keeper, Watch};
 use crate::source::reader::{ReadError, Reader};
-use crate::source::{server, tail};
+use crate::source::tail;
 use crate::state::StateDir;
 use crate::transport::peering::Session;
 use crate::transport::{CloseCode, Connection, ControlReceiver, ControlSender, TransportError};
-use crate::wire::frame;
+use crate::wire::{Role, frame};
 use crate::wire::message::{Greet, Offer, SourceInfo, Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend};
 
 /// Streams beside those of the chunks: plan and archive.
@@ -383,7 +383,7 @@ fn start_worker(
 ) -> [Thread; 2] {
     let (sender, receiver, pool) = worker::channel(context.budget.raw_buffers);
     let (info, name) = (context.info.clone(), format!("pgpipe send {} {number}", context.options.migration));
-    let encoding = server::transfer_encoding(&context.source.encoding);
+    let encoding = pg_session::transfer_encoding(&context.source.encoding);
     let snapshot = snapshot.to_owned();
     let reading = {
         let shared = Arc::clone(shared);
@@ -453,8 +453,9 @@ async fn read_tail(context: &Context, talk: &Talk, keeper: Option<Keeper>) -> Re
         if let Some(keeper) = keeper {
             keeper.release()?;
         }
-        let stats = SideStats::measure(udp_bytes, meter.latencies());
-        let stats = serde_json::to_string(&stats).expect("plain data serialises");
+        let mut side = SideReport::new(Role::Send, SideStats::measure(udp_bytes, meter.latencies()));
+        side.phases = meter.phases();
+        let stats = serde_json::to_string(&side).expect("plain data serialises");
         Ok::<_, SendError>(Tail { sequences, changed, allow_changes, stats })
     });
     Ok(read.await.map_err(|e| SendError::Worker(e.to_string()))??)

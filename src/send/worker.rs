@@ -16,7 +16,7 @@ use crate::copy::{ScanError, Scanner};
 use crate::ledger::Ledger;
 use crate::pg::Closer;
 use crate::report::{Counted, Meter, Stage};
-use crate::runtime::buffers::Pool;
+use crate::runtime::Pool;
 use crate::source::reader::{Filled, ReadError, Reader};
 use crate::transport::{Connection, SendStream, TransportError};
 use crate::wire::frame::{self, FrameError};
@@ -83,7 +83,7 @@ enum Piece {
 /// Buffers between the two threads: one being filled, one being encoded, the rest on the way.
 pub(super) fn channel(buffers: usize) -> (Sender<Filling>, Receiver<Filling>, Pool) {
     let (sender, receiver) = bounded(buffers);
-    (sender, receiver, Pool::new(buffers, crate::runtime::budget::BLOCK_BYTES))
+    (sender, receiver, Pool::new(buffers, crate::runtime::BLOCK_BYTES))
 }
 
 /// What flows from a reader to its encoder.
@@ -181,7 +181,6 @@ impl<'a> Outgoing<'a> {
             return Ok(());
         }
         let kind = if scanned.whole { Kind::Rows } else { Kind::Segment };
-        self.encoded.clear();
         self.encoder.encode(index, payload, scanned.rows, kind, &mut self.encoded)?;
         let meter = &self.shared.meter;
         meter.record(Stage::Read, filled.took);
@@ -209,7 +208,6 @@ impl<'a> Outgoing<'a> {
     }
 
     fn finish(mut self) -> Result<(), WorkError> {
-        self.encoded.clear();
         self.encoder.finish(&mut self.encoded)?;
         self.shared.meter.add(Counted { wire_bytes: self.encoded.len() as u64, ..Counted::default() });
         let end = ChunkEnd { parts: std::mem::take(&mut self.digests) };

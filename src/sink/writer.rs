@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::chunk::{Chunk, Digest, Part, Plan};
 use crate::pg::{Client, Closer, ConnInfo, PgError, session};
-use crate::runtime::buffers::Buffer;
+use crate::runtime::Buffer;
 use crate::schema::{Format, Table};
 use crate::sink::journal::{Journal, PartRecord};
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::chunk::{Chunk, Part, Plan, Range};
 use crate::pg::{Client, Closer, ConnInfo, PgError, session};
-use crate::runtime::budget::BLOCK_BYTES;
-use crate::runtime::buffers::{Buffer, Pool};
+use crate::runtime::BLOCK_BYTES;
+use crate::runtime::{Buffer, Pool};
 use crate::schema::{Table, quote_ident_always, quote_literal};
 
 /// Why a chunk could not be read.

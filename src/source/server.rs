@@ -42,12 +42,3 @@ pub fn describe(client: &mut Client, info: &ConnInfo) -> Result<SourceInfo, PgEr
 pub fn has_tid_range_scan(version: u32) -> bool {
     version >= TID_RANGE_SCAN
 }
-
-/// The `client_encoding` in which rows travel: UTF8, which every server converts to and from
-/// without loss, but SQL_ASCII as it is, since nobody knows what its bytes mean.
-pub fn transfer_encoding(database_encoding: &str) -> &'static str {
-    match database_encoding {
-        "SQL_ASCII" => "SQL_ASCII",
-        _ => "UTF8",
-    }
-}

@@ -1,0 +1,331 @@
+//! The state machine that hands out entries: each once, none before what it depends on.
+
+use std::collections::{HashMap, HashSet};
+
+use super::MAX_BATCH;
+use super::stage::Stage;
+use super::toc::{DumpId, Toc};
+use crate::schema::Oid;
+
+mod graph;
+mod locks;
+#[cfg(test)]
+mod tests;
+
+use graph::Node;
+use locks::Locks;
+
+/// Which transaction of an entry is to be run.
+///
+/// A build holds a SHARE lock on its table, so that many run side by side. Anything stronger in the
+/// same transaction would be a lock upgrade, and two upgrades on one table a deadlock: so what
+/// follows the build (`ADD CONSTRAINT … USING INDEX`, `CLUSTER ON`, `REPLICA IDENTITY`) is a second
+/// transaction, which the schedule hands out when nothing else runs on that table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The whole entry; or, where the driver splits it in two, the build:
+    /// end it with [`Schedule::built`].
+    First,
+    /// The second half of an entry that was [`Schedule::built`].
+    Second,
+}
+
+/// Entries to be restored in one transaction, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a task that is neither run nor given back blocks the schedule"]
+pub struct Task {
+    pub stage: Stage,
+    pub step: Step,
+    /// Never empty; exactly one in the stages of indexes and foreign keys.
+    pub ids: Vec<DumpId>,
+    /// The entry's table is an ordinary one: a plain key on it may be built in two steps.
+    pub on_plain_table: bool,
+}
+
+/// How many entries stand where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub waiting: usize,
+    pub running: usize,
+    pub done: usize,
+    pub failed: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Running,
+    Built,
+    Done,
+    Failed,
+}
+
+impl State {
+    fn is_settled(self) -> bool {
+        matches!(self, Self::Done | Self::Failed)
+    }
+}
+
+/// The schedule of all that follows [`super::pre_data_batches`].
+///
+/// A failed entry counts as settled, so that what depends on it is still tried: the server then says
+/// what is missing, and nothing is left out silently.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// In the archive's order: a node's dependencies stand before it.
+    nodes: Vec<Node>,
+    states: Vec<State>,
+    by_id: HashMap<DumpId, usize>,
+    /// Positions of waiting nodes by stage: by size, then in the archive's order.
+    queues: [Vec<usize>; Stage::COUNT],
+    /// Positions of nodes whose second step waits.
+    built: Vec<usize>,
+    unsettled: [usize; Stage::COUNT],
+    /// Tables whose rows are not all committed.
+    closed: HashSet<Oid>,
+    locks: Locks,
+    refreshed: bool,
+}
+
+impl Schedule {
+    /// `gates` are the tables of the plan, by their OID on the source and with their bytes: all
+    /// closed until [`Self::open_gate`]. Larger tables' indexes come first.
+    pub fn new(toc: &Toc, gates: impl IntoIterator<Item = (Oid, u64)>) -> Self {
+        let gates: HashMap<Oid, u64> = gates.into_iter().collect();
+        let nodes = graph::build(toc, &gates);
+        let mut schedule = Self {
+            states: vec![State::Waiting; nodes.len()],
+            by_id: nodes.iter().enumerate().map(|(i, n)| (n.id, i)).collect(),
+            queues: Default::default(),
+            built: Vec::new(),
+            unsettled: [0; Stage::COUNT],
+            closed: gates.into_keys().collect(),
+            locks: Locks::default(),
+            refreshed: false,
+            nodes,
+        };
+        for (position, node) in schedule.nodes.iter().enumerate() {
+            schedule.queues[node.stage.index()].push(position);
+            schedule.unsettled[node.stage.index()] += 1;
+        }
+        schedule.sort(Stage::Indexes);
+        schedule.sort(Stage::ForeignKeys);
+        schedule
+    }
+
+    /// Goes on where a journal stands: `done` is never handed out again, of `built` only the second
+    /// step. Ids that are not scheduled are ignored.
+    #[must_use]
+    pub fn restore(
+        mut self,
+        done: impl IntoIterator<Item = DumpId>,
+        built: impl IntoIterator<Item = DumpId>,
+    ) -> Self {
+        let mut built = self.positions(built);
+        built.retain(|&p| self.nodes[p].stage == Stage::Indexes);
+        for position in built {
+            self.states[position] = State::Built;
+            self.built.push(position);
+        }
+        for position in self.positions(done) {
+            if !self.states[position].is_settled() {
+                self.settle(position, State::Done);
+            }
+        }
+        let states = &self.states;
+        for queue in &mut self.queues {
+            queue.retain(|&p| states[p] == State::Waiting);
+        }
+        self.built.retain(|&p| states[p] == State::Built);
+        self
+    }
+
+    /// All rows of the table are committed. Unknown tables are ignored.
+    pub fn open_gate(&mut self, table: Oid) {
+        self.closed.remove(&table);
+    }
+
+    /// Claims what can be run now. `None`: nothing until a task ends, a gate opens or
+    /// [`Self::refreshed`] is called; see [`Self::is_finished`].
+    pub fn next_task(&mut self) -> Option<Task> {
+        match self.current_stage()? {
+            Stage::Indexes => self.next_second().or_else(|| self.next_one(Stage::Indexes)),
+            _ if !self.closed.is_empty() => None,
+            Stage::ForeignKeys => self.next_one(Stage::ForeignKeys),
+            Stage::EventTriggers if !self.refreshed => None,
+            stage => self.next_batch(stage),
+        }
+    }
+
+    /// The task's transaction is committed.
+    pub fn done(&mut self, task: &Task) {
+        self.end(task, |_| State::Done);
+    }
+
+    /// The task failed and will not be tried again.
+    pub fn failed(&mut self, task: &Task) {
+        self.end(task, |_| State::Failed);
+    }
+
+    /// The task's entries were run one by one, and these of them failed.
+    pub fn partly_failed(&mut self, task: &Task, failed: &[DumpId]) {
+        self.end(task, |id| match failed.contains(&id) {
+            true => State::Failed,
+            false => State::Done,
+        });
+    }
+
+    /// The first of two transactions is committed; the second is handed out later.
+    pub fn built(&mut self, task: &Task) {
+        for position in self.release(task) {
+            self.states[position] = State::Built;
+            self.built.push(position);
+        }
+    }
+
+    /// The task did not run (its connection was lost): it will be handed out again.
+    pub fn give_back(&mut self, task: &Task) {
+        for position in self.release(task) {
+            let stage = self.nodes[position].stage.index();
+            let (state, queue) = match task.step {
+                Step::First => (State::Waiting, &mut self.queues[stage]),
+                Step::Second => (State::Built, &mut self.built),
+            };
+            self.states[position] = state;
+            queue.push(position);
+        }
+        if task.step == Step::First {
+            self.sort(task.stage);
+        }
+    }
+
+    /// Whether materialized views are to be refreshed now: only event triggers are left, if that.
+    pub fn awaits_refresh(&self) -> bool {
+        let before = &self.unsettled[..Stage::EventTriggers.index()];
+        !self.refreshed && self.closed.is_empty() && before.iter().all(|&n| n == 0)
+    }
+
+    /// Materialized views are refreshed: event triggers may follow.
+    pub fn refreshed(&mut self) {
+        self.refreshed = true;
+    }
+
+    /// Every entry is done or failed. Gates may still be closed when there were no entries.
+    pub fn is_finished(&self) -> bool {
+        self.current_stage().is_none()
+    }
+
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for state in &self.states {
+            match state {
+                State::Waiting | State::Built => counts.waiting += 1,
+                State::Running => counts.running += 1,
+                State::Done => counts.done += 1,
+                State::Failed => counts.failed += 1,
+            }
+        }
+        counts
+    }
+
+    fn current_stage(&self) -> Option<Stage> {
+        use Stage::{EventTriggers, ForeignKeys, Indexes, Privileges, Rest};
+        [Indexes, ForeignKeys, Rest, Privileges, EventTriggers]
+            .into_iter()
+            .find(|stage| self.unsettled[stage.index()] > 0)
+    }
+
+    fn next_second(&mut self) -> Option<Task> {
+        let found = self.built.iter().position(|&p| self.is_ready(p, true))?;
+        let position = self.built.remove(found);
+        self.locks.take(&self.nodes[position].tables, true);
+        Some(self.claim(position, Step::Second))
+    }
+
+    fn next_one(&mut self, stage: Stage) -> Option<Task> {
+        let queue = &self.queues[stage.index()];
+        let ready = |&p: &usize| self.is_ready(p, self.nodes[p].exclusive);
+        let found = queue.iter().position(ready)?;
+        let position = self.queues[stage.index()].remove(found);
+        let node = &self.nodes[position];
+        self.locks.take(&node.tables, node.exclusive);
+        Some(self.claim(position, Step::First))
+    }
+
+    fn is_ready(&self, position: usize, exclusive: bool) -> bool {
+        let node = &self.nodes[position];
+        node.gates.iter().all(|table| !self.closed.contains(table))
+            && node.deps.iter().all(|&dep| self.states[dep].is_settled())
+            && self.locks.are_free(&node.tables, exclusive)
+    }
+
+    fn claim(&mut self, position: usize, step: Step) -> Task {
+        self.states[position] = State::Running;
+        let node = &self.nodes[position];
+        Task {
+            stage: node.stage,
+            step,
+            ids: vec![node.id],
+            on_plain_table: node.on_plain_table,
+        }
+    }
+
+    /// The next entries in the archive's order, which their dependencies agree with, if no other
+    /// batch runs.
+    fn next_batch(&mut self, stage: Stage) -> Option<Task> {
+        let queue = &mut self.queues[stage.index()];
+        if queue.is_empty() || queue.len() < self.unsettled[stage.index()] {
+            return None;
+        }
+        let batch: Vec<_> = queue.drain(..queue.len().min(MAX_BATCH)).collect();
+        for &position in &batch {
+            self.states[position] = State::Running;
+        }
+        Some(Task {
+            stage,
+            step: Step::First,
+            ids: batch.iter().map(|&p| self.nodes[p].id).collect(),
+            on_plain_table: false,
+        })
+    }
+
+    fn end(&mut self, task: &Task, outcome: impl Fn(DumpId) -> State) {
+        for position in self.release(task) {
+            self.settle(position, outcome(self.nodes[position].id));
+        }
+    }
+
+    /// The positions of the task's entries, which run no more; those that did not run are left out.
+    fn release(&mut self, task: &Task) -> Vec<usize> {
+        let mut positions = self.positions(task.ids.iter().copied());
+        positions.retain(|&p| self.states[p] == State::Running);
+        if matches!(task.stage, Stage::Indexes | Stage::ForeignKeys) {
+            for &position in &positions {
+                let node = &self.nodes[position];
+                let exclusive = node.exclusive || task.step == Step::Second;
+                self.locks.release(&node.tables, exclusive);
+            }
+        }
+        positions
+    }
+
+    fn settle(&mut self, position: usize, state: State) {
+        self.states[position] = state;
+        self.unsettled[self.nodes[position].stage.index()] -= 1;
+    }
+
+    fn positions(&self, ids: impl IntoIterator<Item = DumpId>) -> Vec<usize> {
+        let known = ids.into_iter().filter_map(|id| self.by_id.get(&id));
+        known.copied().collect()
+    }
+
+    /// Largest table first where entries go out singly, else in the archive's order.
+    fn sort(&mut self, stage: Stage) {
+        let nodes = &self.nodes;
+        let single = matches!(stage, Stage::Indexes | Stage::ForeignKeys);
+        self.queues[stage.index()].sort_by_key(|&p| {
+            let first = if single { u64::MAX - nodes[p].bytes } else { 0 };
+            (first, p)
+        });
+    }
+}

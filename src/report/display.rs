@@ -1,0 +1,26 @@
+//! What a run shows while it works, and how it ended.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::contract::Report;
+use super::ending::Ending;
+use super::meter::Meter;
+
+/// What a side shows while it works, and how its user stops it.
+#[derive(Clone)]
+pub struct Display {
+    pub meter: Arc<Meter>,
+    /// Prints a line without tearing a progress bar.
+    pub say: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Turns true when the user wants to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// How a run ended without an error.
+#[derive(Debug)]
+pub struct Outcome {
+    pub ending: Ending,
+    pub report: Option<Report>,
+}

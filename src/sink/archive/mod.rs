@@ -1,0 +1,180 @@
+//! The schema archive: its table of contents, and the SQL of any of its entries, by pg_restore.
+//!
+//! pg_restore never connects to a server here. It prints, and the caller runs what it printed in
+//! its own transaction with its own journal row.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use crate::phase::{DumpId, Toc, TocError};
+
+mod lexer;
+mod rewrite;
+mod script;
+
+pub use rewrite::{TwoStep, rewrite_constraint, split_index, two_steps};
+pub use script::ScriptError;
+
+/// What is left out when the archive is restored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RestoreOptions {
+    pub no_owner: bool,
+    pub no_privileges: bool,
+    pub no_tablespaces: bool,
+}
+
+impl RestoreOptions {
+    fn arguments(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            (self.no_owner, "--no-owner"),
+            (self.no_privileges, "--no-privileges"),
+            (self.no_tablespaces, "--no-tablespaces"),
+        ];
+        all.into_iter()
+            .filter(|(set, _)| *set)
+            .map(|(_, name)| name)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    #[error("cannot read the schema archive {}", .path.display())]
+    Open { path: PathBuf, source: io::Error },
+    #[error("cannot hand {} a list of entries", .program.display())]
+    List { program: PathBuf, source: io::Error },
+    #[error("cannot run {}", .program.display())]
+    Run { program: PathBuf, source: io::Error },
+    #[error("{} could not read {} ({status}): {stderr}", .program.display(), .file.display())]
+    Failed {
+        program: PathBuf,
+        file: PathBuf,
+        status: ExitStatus,
+        stderr: String,
+    },
+    #[error("the SQL of the schema archive {} is not UTF-8", .file.display())]
+    NotUtf8 {
+        file: PathBuf,
+        source: std::string::FromUtf8Error,
+    },
+    #[error("the listing of the schema archive {} was not understood", .file.display())]
+    Toc { file: PathBuf, source: TocError },
+    #[error("what {} printed was not understood", .program.display())]
+    Script {
+        program: PathBuf,
+        source: ScriptError,
+    },
+}
+
+/// An archive that `pg_dump -Fc --schema-only --encoding=UTF8` wrote, and the pg_restore to read it.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    pg_restore: PathBuf,
+    file: PathBuf,
+    options: RestoreOptions,
+}
+
+impl Archive {
+    /// Checks that the file can be read, no more.
+    pub fn open(
+        pg_restore: &Path,
+        file: &Path,
+        options: RestoreOptions,
+    ) -> Result<Self, ArchiveError> {
+        File::open(file).map_err(|source| ArchiveError::Open {
+            path: file.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            pg_restore: pg_restore.to_owned(),
+            file: file.to_owned(),
+            options,
+        })
+    }
+
+    /// The entries that a restore with these options prints.
+    pub fn toc(&self) -> Result<Toc, ArchiveError> {
+        let list = |arguments: &[&str]| -> Result<String, ArchiveError> {
+            let listing = self.run(self.command().arg("--list").args(arguments))?;
+            // Only names can be anything but ASCII, and they are for people.
+            Ok(String::from_utf8_lossy(&listing).into_owned())
+        };
+        let verbose = list(&["--verbose"])?;
+        let pre_data = list(&["--section=pre-data"])?;
+        let post_data = list(&["--section=post-data"])?;
+        Toc::parse(&verbose, &pre_data, &post_data).map_err(|source| ArchiveError::Toc {
+            file: self.file.clone(),
+            source,
+        })
+    }
+
+    /// What a session must have set, outside of a transaction, before it runs [`Self::sql`].
+    pub fn session_sql(&self) -> Result<String, ArchiveError> {
+        let text = self.print(&[])?;
+        Ok(self.script(&text)?.session.concat())
+    }
+
+    /// The SQL of these entries, in this order; of one entry where `ids` is one. Privileges and
+    /// event triggers come after the others, as pg_restore has it.
+    ///
+    /// Without psql's meta-commands and without the settings of the preamble, which are those of
+    /// pg_restore's version; the SETs that belong to entries are kept, repeated in each call.
+    pub fn sql(&self, ids: &[DumpId]) -> Result<String, ArchiveError> {
+        let text = self.print(ids)?;
+        Ok(self.script(&text)?.body.to_owned())
+    }
+
+    fn script<'a>(&self, text: &'a str) -> Result<script::Script<'a>, ArchiveError> {
+        script::parse(text).map_err(|source| ArchiveError::Script {
+            program: self.pg_restore.clone(),
+            source,
+        })
+    }
+
+    fn print(&self, ids: &[DumpId]) -> Result<String, ArchiveError> {
+        let list = self.list_file(ids).map_err(|source| ArchiveError::List {
+            program: self.pg_restore.clone(),
+            source,
+        })?;
+        let mut command = self.command();
+        command.args(["--file", "-", "--use-list"]).arg(list.path());
+        let text = self.run(&mut command)?;
+        String::from_utf8(text).map_err(|source| ArchiveError::NotUtf8 {
+            file: self.file.clone(),
+            source,
+        })
+    }
+
+    fn list_file(&self, ids: &[DumpId]) -> io::Result<tempfile::NamedTempFile> {
+        let mut list = tempfile::NamedTempFile::new()?;
+        let lines: String = ids.iter().map(|id| format!("{id};\n")).collect();
+        list.write_all(lines.as_bytes())?;
+        Ok(list)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.pg_restore);
+        command.args(self.options.arguments());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, command: &mut Command) -> Result<Vec<u8>, ArchiveError> {
+        let output = command.arg("--").arg(&self.file).output();
+        let output = output.map_err(|source| ArchiveError::Run {
+            program: self.pg_restore.clone(),
+            source,
+        })?;
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            return Err(ArchiveError::Failed {
+                program: self.pg_restore.clone(),
+                file: self.file.clone(),
+                status: output.status,
+                stderr: stderr.trim_end().to_owned(),
+            });
+        }
+        Ok(output.stdout)
+    }
+}

@@ -1,0 +1,263 @@
+//! The schema, dumped once per migration by pg_dump in the migration's snapshot.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::runtime::tools::Tool;
+use crate::schema::quote_ident_always;
+
+mod stderr;
+
+/// What is left out of the archive. Owners, privileges and tablespaces are always in it: they are
+/// left out, where wished, when it is restored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DumpOptions {
+    /// Names, not patterns.
+    pub exclude_schemas: Vec<String>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpInfo {
+    /// The pg_dump that wrote the archive: its major version decides which pg_restore reads it.
+    pub pg_dump_major: u32,
+    pub pg_dump_version: String,
+    pub bytes: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    #[error("cannot create {} for the schema archive", .path.display())]
+    Create { path: PathBuf, source: io::Error },
+    #[error("cannot run {}", .program.display())]
+    Run { program: PathBuf, source: io::Error },
+    #[error("{} was stopped before it had dumped the schema", .program.display())]
+    Aborted { program: PathBuf },
+    #[error("{} could not dump the schema ({status}): {stderr}", .program.display())]
+    Failed {
+        program: PathBuf,
+        status: ExitStatus,
+        /// The last lines it wrote.
+        stderr: String,
+    },
+    #[error("cannot read the schema archive {}", .path.display())]
+    Read { path: PathBuf, source: io::Error },
+}
+
+/// Dumps the schema into the file `out`: starts pg_dump and waits for it.
+pub fn dump_schema(
+    tool: &Tool,
+    env: &[(String, String)],
+    snapshot: &str,
+    options: &DumpOptions,
+    out: &Path,
+) -> Result<DumpInfo, DumpError> {
+    Dump::start(tool, env, snapshot, options, out)?.wait()
+}
+
+/// A running pg_dump; killed when dropped.
+#[derive(Debug)]
+pub struct Dump {
+    tool: Tool,
+    out: PathBuf,
+    process: Arc<Mutex<Process>>,
+    stderr: Option<std::process::ChildStderr>,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    aborted: bool,
+}
+
+/// Kills a [`Dump`] from another thread.
+#[derive(Debug, Clone)]
+pub struct DumpAborter(Arc<Mutex<Process>>);
+
+impl DumpAborter {
+    /// Kills pg_dump if it still runs; [`Dump::wait`] then says that it was stopped.
+    pub fn abort(&self) {
+        let mut process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        process.aborted = true;
+        // An error means that it has ended already.
+        let _ = process.child.kill();
+    }
+}
+
+impl Dump {
+    /// Starts pg_dump with `env` (of `ConnInfo::tool_env`) as its only `PG*` environment. The file
+    /// `out` is created with mode 0600, or emptied.
+    pub fn start(
+        tool: &Tool,
+        env: &[(String, String)],
+        snapshot: &str,
+        options: &DumpOptions,
+        out: &Path,
+    ) -> Result<Self, DumpError> {
+        create_private(out).map_err(|source| DumpError::Create {
+            path: out.to_owned(),
+            source,
+        })?;
+        let mut child = command(tool, env)
+            .args(arguments(snapshot, options, out))
+            .spawn()
+            .map_err(|source| DumpError::Run {
+                program: tool.path.clone(),
+                source,
+            })?;
+        Ok(Self {
+            tool: tool.clone(),
+            out: out.to_owned(),
+            stderr: child.stderr.take(),
+            process: Arc::new(Mutex::new(Process {
+                child,
+                aborted: false,
+            })),
+        })
+    }
+
+    pub fn aborter(&self) -> DumpAborter {
+        DumpAborter(Arc::clone(&self.process))
+    }
+
+    /// Waits until pg_dump has ended.
+    pub fn wait(mut self) -> Result<DumpInfo, DumpError> {
+        let failed = |source| DumpError::Run {
+            program: self.tool.path.clone(),
+            source,
+        };
+        // Read to its end without the lock, so that an aborter gets at the process meanwhile.
+        let stderr = match self.stderr.take() {
+            Some(pipe) => stderr::tail(pipe).map_err(failed)?,
+            None => String::new(),
+        };
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = process.child.wait().map_err(failed)?;
+        if process.aborted && !status.success() {
+            return Err(DumpError::Aborted {
+                program: self.tool.path.clone(),
+            });
+        }
+        drop(process);
+        self.finished(status, stderr)
+    }
+
+    fn finished(&self, status: ExitStatus, stderr: String) -> Result<DumpInfo, DumpError> {
+        if !status.success() {
+            return Err(DumpError::Failed {
+                program: self.tool.path.clone(),
+                status,
+                stderr,
+            });
+        }
+        let file = self.out.metadata().map_err(|source| DumpError::Read {
+            path: self.out.clone(),
+            source,
+        })?;
+        Ok(DumpInfo {
+            pg_dump_major: self.tool.major,
+            pg_dump_version: self.tool.version.clone(),
+            bytes: file.len(),
+        })
+    }
+}
+
+impl Drop for Dump {
+    fn drop(&mut self) {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        // Both fail only where wait() has been here before.
+        let _ = process.child.kill();
+        let _ = process.child.wait();
+    }
+}
+
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path).map(drop)
+}
+
+fn command(tool: &Tool, env: &[(String, String)]) -> Command {
+    let mut command = Command::new(&tool.path);
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.to_string_lossy().starts_with("PG")) {
+        command.env_remove(name);
+    }
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::piped());
+    command
+}
+
+/// UTF-8, whatever the database's encoding: the target's session reads it so.
+fn arguments(snapshot: &str, options: &DumpOptions, out: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec![
+        "--format=custom".into(),
+        "--schema-only".into(),
+        "--no-password".into(),
+        "--encoding=UTF8".into(),
+        format!("--snapshot={snapshot}").into(),
+    ];
+    for schema in &options.exclude_schemas {
+        // Double quotes take a pattern's special characters for what they are.
+        let name = quote_ident_always(schema);
+        arguments.push(format!("--exclude-schema={name}").into());
+    }
+    arguments.push("--file".into());
+    arguments.push(out.into());
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemas_are_excluded_by_name() {
+        let options = DumpOptions {
+            exclude_schemas: vec!["a*\"b".into()],
+        };
+        let arguments = arguments("0-1", &options, Path::new("-x"));
+        assert!(arguments.contains(&"--exclude-schema=\"a*\"\"b\"".into()));
+        assert!(arguments.ends_with(&["--file".into(), "-x".into()]));
+    }
+
+    fn script(text: &str) -> (tempfile::TempDir, Tool) {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pg_dump");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let tool = Tool {
+            path,
+            major: 15,
+            version: "15.0".into(),
+        };
+        (dir, tool)
+    }
+
+    #[test]
+    fn the_last_lines_are_in_the_error() {
+        let (dir, tool) = script("#!/bin/sh\necho first >&2\necho no such snapshot >&2\nexit 3\n");
+        let out = dir.path().join("out");
+        let error = dump_schema(&tool, &[], "x", &DumpOptions::default(), &out).unwrap_err();
+        assert!(error.to_string().ends_with("no such snapshot"), "{error}");
+    }
+
+    #[test]
+    fn an_aborted_dump_ends_at_once() {
+        let (dir, tool) = script("#!/bin/sh\nexec sleep 600\n");
+        let out = dir.path().join("out");
+        let dump = Dump::start(&tool, &[], "x", &DumpOptions::default(), &out).unwrap();
+        let aborter = dump.aborter();
+        let waiting = std::thread::spawn(move || dump.wait());
+        aborter.abort();
+        let error = waiting.join().unwrap().unwrap_err();
+        assert!(matches!(error, DumpError::Aborted { .. }), "{error}");
+    }
+}
