@@ -3,6 +3,8 @@
 //! The same rows come out each time: timestamps and ids count up from fixed beginnings, and the
 //! noise is `random()` after `setseed`.
 
+use std::thread;
+
 use super::compare::Database;
 use super::programs::ProgramError;
 
@@ -35,22 +37,26 @@ const SHARES: [(&str, u64); 13] = [
 /// oVirt's calendar has this many hours from the start.
 const CALENDAR_ROWS: u64 = 350_641;
 
-/// The scripts of each site; the two sites share no table, so that they fill side by side.
-const OVIRT: [&str; 3] = [
-    include_str!("ovirt_tables.sql"),
-    include_str!("ovirt_rows.sql"),
-    include_str!("ovirt_objects.sql"),
-];
-const MOMENTUM: [&str; 4] = [
-    include_str!("momentum_tables.sql"),
-    include_str!("momentum_rows.sql"),
-    include_str!("momentum_objects.sql"),
-    include_str!("corners.sql"),
-];
+/// What each session begins with.
+const SESSION: &str = include_str!("session.sql");
 
-/// The session of every script: UTC for the dates, no notices, and indexes that sort in memory.
-const SESSION: &str = "SET TimeZone = 'UTC'; SET client_min_messages = warning; \
-    SET maintenance_work_mem = '256MB'; SET jit = off; SET synchronous_commit = off;\n";
+/// The scripts in their order: those of one step share no table and run side by side.
+const STEPS: [&[&[&str]]; 3] = [
+    &[
+        &[include_str!("ovirt_tables.sql")],
+        &[include_str!("momentum_tables.sql")],
+    ],
+    &[
+        &[include_str!("ovirt_disks.sql")],
+        &[
+            include_str!("momentum_rows.sql"),
+            include_str!("momentum_objects.sql"),
+            include_str!("corners.sql"),
+            include_str!("ovirt_machines.sql"),
+        ],
+    ],
+    &[&[include_str!("ovirt_objects.sql")]],
+];
 
 impl History {
     /// A history of about `rows` rows over all its tables, at least [`MIN_ROWS`].
@@ -70,16 +76,23 @@ impl History {
 
     /// Fills an empty database, over two connections.
     pub fn fill(&self, database: &Database) -> Result<(), ProgramError> {
-        let session = |scripts: &[&str]| database.psql(&self.script(scripts)).map(drop);
-        std::thread::scope(|scope| {
-            let mail = scope.spawn(|| session(&MOMENTUM));
-            let machines = session(&OVIRT);
-            let mail = mail
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            machines.and(mail)
-        })?;
+        for step in STEPS {
+            self.side_by_side(database, step)?;
+        }
         database.psql("VACUUM ANALYZE;").map(drop)
+    }
+
+    fn side_by_side(&self, database: &Database, step: &[&[&str]]) -> Result<(), ProgramError> {
+        thread::scope(|scope| {
+            let run = |scripts| scope.spawn(move || database.psql(&self.script(scripts)).map(drop));
+            let sessions: Vec<_> = step.iter().map(|scripts| run(scripts)).collect();
+            sessions
+                .into_iter()
+                .try_for_each(|session| match session.join() {
+                    Ok(filled) => filled,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+        })
     }
 
     /// Scripts with every `:name` replaced by its number.
@@ -108,7 +121,8 @@ mod tests {
     #[test]
     fn every_placeholder_is_replaced() {
         let history = History::of_rows(1_000_000);
-        let text = history.script(&OVIRT) + &history.script(&MOMENTUM);
+        let scripts: Vec<&str> = STEPS.concat().concat();
+        let text = history.script(&scripts);
         for (name, _) in &history.placeholders {
             assert!(!text.contains(&format!(":{name}")), "{name} is left");
         }

@@ -54,7 +54,7 @@ DECLARE
     END;
 BEGIN
     EXECUTE format(
-        'INSERT INTO %s SELECT $1 + ($2 - $1) * (i / greatest(1, $3 / $4) / $4::float8), %s '
+        'INSERT INTO %s SELECT date_trunc(''minute'', $1 + ($2 - $1) * (i * $4 / $3 / $4::float8)), %s '
         'FROM (SELECT i, (1 + i * 31 %% 400)::int AS r FROM generate_series(0, $3 - 1) AS i) AS event',
         into_table, columns) USING since, until, total, greatest(1, total / 512);
 END;

@@ -1,15 +1,6 @@
 -- One row per entity and minute (or hour), in the same order of entities each time, ids counting up.
 -- Everything is a function of one counter, so that the order of the rows does not hang on a plan.
 SELECT setseed(0.42) \g /dev/null
-SET synchronize_seqscans = off;
-
-CREATE FUNCTION pg_temp.entity(kind text, n bigint) RETURNS uuid
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT md5(kind || n)::uuid $$;
-
-CREATE FUNCTION pg_temp.at(minute bigint) RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT timestamptz '2024-03-01 00:00:00.25+00' + make_interval(secs => minute * 60)
-$$;
 
 INSERT INTO enum_translator
 SELECT kind, key, 'us-en', kind || ' ' || key
@@ -53,34 +44,6 @@ SELECT pg_temp.at(i / :vms), pg_temp.entity('vm', v), CASE WHEN v % 23 = 0 THEN 
 FROM (SELECT i, i % :vms AS v, (random() * random() * 100)::int AS cpu
       FROM generate_series(0, :vm_samples - 1::bigint) AS i) AS sample;
 
-INSERT INTO vm_disk_samples_history
-    (history_datetime, vm_disk_id, image_id, vm_disk_status, vm_disk_actual_size_mb,
-     read_rate_bytes_per_second, read_latency_seconds, write_rate_bytes_per_second,
-     write_latency_seconds, flush_latency_seconds, vm_disk_configuration_version,
-     read_ops_total_count, write_ops_total_count)
-SELECT pg_temp.at(i / :disks), pg_temp.entity('disk', d), pg_temp.entity('image', d), 1, 10240 + 512 * (d % 90),
-       CASE WHEN d % 3 = 0 THEN 0 ELSE (random() * random() * 3e7)::bigint END,
-       (random() * random() * 0.02)::numeric(18, 9), (random() * 9e6)::bigint,
-       (random() * 0.004)::numeric(18, 9), CASE WHEN d % 5 <> 0 THEN (random() * 0.001)::numeric(18, 9) END,
-       1 + d, (1000000 * d + i / :disks * 977 + (random() * 900)::int)::numeric,
-       (2000000 * d + i / :disks * 1811 + (random() * 1800)::int)::numeric
-FROM (SELECT i, i % :disks AS d FROM generate_series(0, :disk_samples - 1::bigint) AS i) AS sample;
-
-INSERT INTO vm_disk_hourly_history
-    (history_datetime, vm_disk_id, image_id, vm_disk_status, vm_disk_actual_size_mb,
-     read_rate_bytes_per_second, max_read_rate_bytes_per_second, read_latency_seconds,
-     max_read_latency_seconds, write_rate_bytes_per_second, max_write_rate_bytes_per_second,
-     write_latency_seconds, max_write_latency_seconds, flush_latency_seconds,
-     vm_disk_configuration_version, read_ops_total_count, write_ops_total_count)
-SELECT pg_temp.at(i / :disks * 60), pg_temp.entity('disk', d), pg_temp.entity('image', d), 1, 10240 + 512 * (d % 90),
-       rate, (rate * (1 + random()))::bigint, latency::numeric(18, 9), (latency * 4 * random())::numeric(18, 9),
-       rate / 3, (rate * random())::bigint, (latency / 5)::numeric(18, 9), (latency * random())::numeric(18, 9),
-       CASE WHEN d % 5 <> 0 THEN (latency / 7)::numeric(18, 9) END,
-       1 + d, (1000000 * d + i / :disks * 58620 + (random() * 900)::int)::numeric,
-       (2000000 * d + i / :disks * 108660 + (random() * 1800)::int)::numeric
-FROM (SELECT i, i % :disks AS d, (random() * random() * 3e7)::bigint AS rate, random() * random() * 0.02 AS latency
-      FROM generate_series(0, :disk_hourly - 1::bigint) AS i) AS sample;
-
 INSERT INTO vm_interface_samples_history
     (history_datetime, vm_interface_id, receive_rate_percent, transmit_rate_percent,
      received_total_byte, transmitted_total_byte, vm_interface_configuration_version)
@@ -105,16 +68,6 @@ INSERT INTO host_interface_samples_history
 SELECT pg_temp.at(i / (2 * :hosts)), pg_temp.entity('nic', h), (random() * 60)::int, (random() * 30)::int,
        (i * 90000000 + (random() * 9000000)::int)::numeric, NULL, 1 + h
 FROM (SELECT i, i % (2 * :hosts) AS h FROM generate_series(0, :host_nic_samples - 1::bigint) AS i) AS sample;
-
--- What a guest agent tells: long, and the same from minute to minute but for a few digits.
-INSERT INTO vm_disks_usage_samples_history (history_datetime, vm_id, disks_usage)
-SELECT pg_temp.at(i / :vms), pg_temp.entity('vm', v),
-       '[{"path":"/","total":"53675536384","used":"' || 8000000000 + v * 1048576 + i / :vms / 30 * 40960
-       || '","fs":"xfs"},{"path":"/boot","total":"1063256064","used":"' || 260000000 + v % 40 * 4096
-       || '","fs":"xfs"},{"path":"/var/lib/' || substr(md5(v::text), 1, 8 + v::int % 20)
-       || '","total":"1099511627776","used":"' || 400000000000 + v * 7340032 + (random() * 9)::int * 4096
-       || '","fs":"ext4"}]'
-FROM (SELECT i, i % :vms AS v FROM generate_series(0, :usage_samples - 1::bigint) AS i) AS sample;
 
 INSERT INTO host_samples_history
     (history_datetime, host_id, host_status, memory_usage_percent, ksm_cpu_percent, cpu_usage_percent,
