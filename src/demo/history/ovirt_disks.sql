@@ -1,5 +1,5 @@
--- The disks: most of the bytes. Latencies are nanoseconds as integers, since a cast from double
--- precision to numeric would take most of the time.
+-- The disks: most of the bytes. Latencies begin as integers of nanoseconds: a cast from double precision
+-- to numeric takes twice as long (0.85 s against 0.4 s for 500,000 values).
 SELECT setseed(0.17) \g /dev/null
 
 INSERT INTO vm_disk_samples_history

@@ -1,4 +1,6 @@
 -- What stands over the rows: keys, indexes, the nightly delete with its holes, functions and views.
+SELECT setseed(0.71) \g /dev/null
+
 ALTER TABLE vm_samples_history ADD PRIMARY KEY (history_id);
 ALTER TABLE vm_disk_samples_history ADD PRIMARY KEY (history_id);
 ALTER TABLE vm_disk_hourly_history ADD PRIMARY KEY (history_id);
