@@ -185,7 +185,7 @@ pub(super) fn run(mut command: Command, input: &str, stop: &Stop) -> Result<Stri
 fn name_of(command: &Command) -> String {
     let path = Path::new(command.get_program());
     path.file_name()
-        .unwrap_or(command.get_program())
+        .unwrap_or_else(|| command.get_program())
         .to_string_lossy()
         .into_owned()
 }
