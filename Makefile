@@ -1,0 +1,36 @@
+# What one does with this tree. `make` alone lists it.
+
+CARGO ?= cargo
+# Rows of history in `make demo`.
+ROWS ?= 1000000
+# Options of `make bench`, for example BENCH="--rows 1000000 --runs 1 --write".
+BENCH ?=
+# Seconds per target of `make fuzz`.
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench fuzz
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: PostgreSQL's server and client programs, a C compiler
+	@scripts/setup
+
+demo: setup ## move ROWS rows between two throw-away servers and compare them
+	$(CARGO) run --release --quiet -- demo --rows $(ROWS)
+
+test: setup ## all tests; those against a server make their own
+	$(CARGO) test
+
+check: ## format, lints and documentation, without a warning
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+
+bench: setup ## measure against psql COPY pipes and pg_dump | pg_restore (BENCH="--write" keeps the table)
+	$(CARGO) build --release
+	python3 scripts/bench.py $(BENCH)
+
+fuzz: ## run every fuzz target for FUZZ_SECONDS each (needs cargo-fuzz and a nightly toolchain)
+	@scripts/fuzz $(FUZZ_SECONDS)

@@ -1,0 +1,48 @@
+-- Everything that must be equal in two databases, as lines of ["what it is", "its value"].
+-- JSON keeps a name with a newline in it on one line.
+SET search_path = '';
+SET TimeZone = 'UTC';
+SET DateStyle = 'ISO';
+SET IntervalStyle = 'postgres';
+SET extra_float_digits = 1;
+SET bytea_output = 'hex';
+SET row_security = off;
+
+CREATE TEMP VIEW user_namespace AS
+SELECT oid, nspname
+FROM pg_namespace
+WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'pgpipe');
+
+CREATE TEMP VIEW user_relation AS
+SELECT c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS name
+FROM pg_class c
+JOIN user_namespace n ON n.oid = c.relnamespace
+WHERE NOT EXISTS (
+    SELECT FROM pg_depend d
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
+
+SELECT json_build_array('index ' || r.name, pg_get_indexdef(r.oid))
+FROM user_relation r
+WHERE r.relkind IN ('i', 'I');
+
+SELECT json_build_array(
+    format('constraint %I on %s', k.conname, r.name),
+    pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END)
+FROM pg_constraint k
+JOIN user_relation r ON r.oid = k.conrelid;
+
+SELECT format(
+    'SELECT json_build_array(%L, last_value || %L || is_called) FROM %s',
+    'sequence ' || name, ', called: ', name)
+FROM user_relation
+WHERE relkind = 'S' \gexec
+
+-- A sum forgets the order of the rows and nothing else; 64 bits of md5 are plenty against accident.
+SELECT format(
+    'SELECT json_build_array(%L, count(*) || %L || coalesce(sum('
+    '(''x'' || substr(md5((t.*)::text), 1, 16))::bit(64)::bigint::numeric), 0)) '
+    'FROM ONLY %s t',
+    'table ' || name, ' rows, checksum ', name)
+FROM user_relation
+WHERE relkind IN ('r', 'm')
+ORDER BY name \gexec
