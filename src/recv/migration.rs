@@ -132,8 +132,8 @@ impl Installation<'_> {
             no_privileges: omit.privileges,
             no_tablespaces: omit.tablespaces,
         };
-        let archive = Archive::open(&pg_restore.path, &path, options);
-        let bare = Archive::open(&pg_restore.path, &path, RestoreOptions { no_owner: true, ..options });
+        let archive = Archive::open(&pg_restore.path, &path, options)?;
+        let bare = Archive::open(&pg_restore.path, &path, RestoreOptions { no_owner: true, ..options })?;
         Ok(Schema { toc: archive.toc()?, archive, bare })
     }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::pg::{Client, Closer, ConnInfo, PgError, session};
-use crate::phase::{DumpId, Step, Task, Toc};
-use crate::sink::archive::{Archive, ArchiveError, rewrite_constraint};
+use crate::phase::{DumpId, Stage, Step, Task, Toc};
+use crate::sink::archive::{Archive, ArchiveError, two_steps};
 use crate::sink::journal::{Journal, StepError};
 use crate::sink::writer::is_passing;
 
@@ -68,6 +68,7 @@ impl Restorer {
     ) -> Result<Self, DdlError> {
         let failed = |source| DdlError::Postgres { what: "the schema".into(), source };
         let mut client = session::open(info, name, "UTF8").map_err(failed)?;
+        client.execute(&schema.archive.session_sql()?).map_err(failed)?;
         if let Some(mib) = work_mem_mib {
             // Index builds run side by side already; helpers would only share the same cores.
             let sql = format!("SET maintenance_work_mem = '{mib}MB'; SET max_parallel_maintenance_workers = 0");
@@ -87,12 +88,12 @@ impl Restorer {
 
     /// Restores one task of the schedule.
     pub fn task(&mut self, task: &Task) -> Result<Restored, DdlError> {
-        if let (true, [id]) = (task.on_plain_table, &*task.ids)
-            && let Some(two) = rewrite_constraint(&self.schema.archive.sql(&task.ids)?)
+        if let (Stage::Indexes, [id]) = (task.stage, &*task.ids)
+            && let Some(two) = two_steps(&self.schema.archive.sql(&task.ids)?, task.on_plain_table)
         {
             return match task.step {
-                Step::First => self.half(*id, &two.create_index, built_step(*id), Restored::Built),
-                Step::Second => self.half(*id, &two.add_constraint_and_rest, entry_step(*id), Restored::Done),
+                Step::First => self.half(*id, &two.build, built_step(*id), Restored::Built),
+                Step::Second => self.half(*id, &two.finish, entry_step(*id), Restored::Done),
             };
         }
         let failed = self.batch(&task.ids)?;
