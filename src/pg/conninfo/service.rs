@@ -111,7 +111,7 @@ fn pair(line: &str, values: &mut Values) -> Result<(), String> {
     }
     let (key, value) = line
         .split_once('=')
-        .ok_or("expected key=value".to_owned())?;
+        .ok_or_else(|| "expected key=value".to_owned())?;
     if key == "service" || key == "servicefile" {
         return Err("a service cannot name another service".to_owned());
     }
