@@ -109,3 +109,50 @@ fn is_authority(error: &Error) -> bool {
     let debug = |other: &rustls::OtherError| format!("{other:?}").contains("CaUsedAsEndEntity");
     matches!(error, Error::InvalidCertificate(CertificateError::Other(other)) if debug(other))
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+
+    use super::*;
+
+    fn self_signed(is_ca: IsCa) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.is_ca = is_ca;
+        let key = KeyPair::generate().unwrap();
+        params.self_signed(&key).unwrap().der().clone()
+    }
+
+    fn verify(
+        trusted: Option<&CertificateDer<'static>>,
+        shown: &CertificateDer<'_>,
+        name: &str,
+    ) -> bool {
+        let trusted = trusted.map(|root| {
+            let mut store = RootCertStore::empty();
+            store.add(root.clone()).unwrap();
+            let certificates = vec![root.clone()];
+            Trusted {
+                store,
+                certificates,
+            }
+        });
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let verifier = Verifier::new(trusted, true, provider.signature_verification_algorithms);
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        verifier
+            .verify_server_cert(shown, &[], &name, &[], UnixTime::now())
+            .is_ok()
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_its_own_root() {
+        for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+            let own = self_signed(is_ca.clone());
+            assert!(verify(Some(&own), &own, "localhost"));
+            assert!(!verify(Some(&own), &own, "example.org"));
+            assert!(!verify(Some(&self_signed(is_ca)), &own, "localhost"));
+            assert!(verify(None, &own, "example.org"));
+        }
+    }
+}
