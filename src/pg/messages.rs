@@ -1,7 +1,7 @@
 //! Protocol messages over a stream: whole ones in, bytes out, and the server's asides dealt with.
 
 use std::collections::BTreeMap;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -12,14 +12,14 @@ use postgres_protocol::message::backend::{
 use super::error::{PgError, ServerError};
 use super::stream::{Stream, is_timeout};
 
+mod sending;
+
 /// A tag and a length.
 pub(super) const HEADER: usize = 5;
 /// What a server that has not authenticated us may send at once; its own limit is 30,000 bytes.
 const STARTUP_LIMIT: usize = 64 << 10;
 /// PostgreSQL cannot build a larger message (MaxAllocSize).
 const MESSAGE_LIMIT: usize = 1 << 30;
-/// How long a server that has hung up may take to deliver its reason.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(super) struct Messages {
     stream: Stream,
@@ -127,27 +127,6 @@ impl Messages {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) && self.deadline.is_some() => {}
                 Err(error) => return Err(self.lost(error)),
-            }
-        }
-    }
-
-    /// Sends all parts as one. Where the server hangs up instead, its reason is the error.
-    pub(super) fn send(&mut self, parts: &[&[u8]]) -> Result<(), PgError> {
-        self.check_usable()?;
-        let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        let mut rest = slices.as_mut_slice();
-        IoSlice::advance_slices(&mut rest, 0);
-        while !rest.is_empty() {
-            match self.stream.write_vectored(rest) {
-                Ok(0) => return Err(self.last_words(io::ErrorKind::WriteZero.into())),
-                Ok(count) => IoSlice::advance_slices(&mut rest, count),
-                Err(error) => self.retry_write(error)?,
-            }
-        }
-        loop {
-            match self.stream.flush() {
-                Ok(()) => return Ok(()),
-                Err(error) => self.retry_write(error)?,
             }
         }
     }
@@ -296,36 +275,6 @@ impl Messages {
         }
         let set = self.stream.set_read_timeout(Some(left));
         set.map_err(|error| self.lost(error))
-    }
-
-    /// A write got nowhere: if it only timed out, hears the server out, lest both wait for ever.
-    fn retry_write(&mut self, error: io::Error) -> Result<(), PgError> {
-        if error.kind() == io::ErrorKind::Interrupted {
-            return Ok(());
-        }
-        if !is_timeout(&error) {
-            return Err(self.last_words(error));
-        }
-        self.limit_read()?;
-        if self.deadline.is_none() {
-            self.poll()?;
-        }
-        Ok(())
-    }
-
-    /// The reason of a server that hung up on us, if it sent one.
-    fn last_words(&mut self, error: io::Error) -> PgError {
-        // only a best effort: the first error is reported if this fails
-        let _ = self.stream.set_read_timeout(Some(LAST_WORDS));
-        let mut said = None;
-        while let Ok(message) = self.next() {
-            if let Message::ErrorResponse(body) = message {
-                said = self.server_error(&body).ok();
-                break;
-            }
-        }
-        let lost = self.lost(error);
-        said.map_or(lost, |error| PgError::Server(Box::new(error)))
     }
 
     fn check_usable(&self) -> Result<(), PgError> {
