@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use postgres_protocol::message::backend::Message;
 
+use super::super::error::PgError;
+use super::super::stream::is_timeout;
 use super::Messages;
-use crate::pg::error::PgError;
-use crate::pg::stream::is_timeout;
 
 /// A server that has said nothing for this long while we cannot write is busy, not talkative.
 const QUIET: Duration = Duration::from_millis(10);
@@ -16,7 +16,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Messages {
     /// Sends all parts as one. Where the server hangs up instead, its reason is the error.
-    pub(super) fn send(&mut self, parts: &[&[u8]]) -> Result<(), PgError> {
+    pub(in crate::pg) fn send(&mut self, parts: &[&[u8]]) -> Result<(), PgError> {
         self.check_usable()?;
         let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let mut rest = slices.as_mut_slice();
