@@ -1,0 +1,204 @@
+//! COPY TO STDOUT: the hot path of a source. One read takes what the socket holds, one copy moves each
+//! row's payload to the caller's buffer.
+
+use postgres_protocol::message::backend::{COPY_DATA_TAG, Message};
+
+use super::client::Client;
+use super::error::PgError;
+use super::messages::HEADER;
+
+/// A running `COPY … TO STDOUT`. Dropped before its end it closes the connection, so that the server
+/// does not go on sending into nothing.
+pub struct CopyOut<'a> {
+    client: &'a mut Client,
+    /// Bytes of the current CopyData payload that are still to come.
+    open: usize,
+    rows: Option<u64>,
+    done: bool,
+}
+
+impl<'a> CopyOut<'a> {
+    pub(super) fn new(client: &'a mut Client) -> Self {
+        client.messages.doing = "reading a COPY";
+        client.messages.enlarge();
+        Self {
+            client,
+            open: 0,
+            rows: None,
+            done: false,
+        }
+    }
+
+    /// Appends CopyData payloads to `buf` until it holds `target` bytes or the COPY ends.
+    ///
+    /// Stops at a message's end where it can: a message that would overflow `target` is left for the next
+    /// call unless `buf` is empty, when it is split. `Ok(true)`: more to come, once `buf` has room again.
+    /// `Ok(false)`: all has been read and the client is ready for the next statement.
+    pub fn read(&mut self, buf: &mut Vec<u8>, target: usize) -> Result<bool, PgError> {
+        while !self.done {
+            let received = self.client.messages.received();
+            let (taken, stop) = take(received, buf, target, &mut self.open);
+            self.client.messages.consume(taken);
+            match stop {
+                Stop::Full => return Ok(true),
+                Stop::Starved => self.fill()?,
+                Stop::Other => self.control()?,
+            }
+        }
+        Ok(false)
+    }
+
+    /// The number of rows in the command tag, once `read` has returned `Ok(false)`.
+    pub fn rows(&self) -> Option<u64> {
+        self.rows
+    }
+
+    fn fill(&mut self) -> Result<(), PgError> {
+        self.client
+            .messages
+            .fill()
+            .inspect_err(|_| self.done = true)
+    }
+
+    /// A message that is not data, complete.
+    fn control(&mut self) -> Result<(), PgError> {
+        let message = self.client.messages.next();
+        match message.inspect_err(|_| self.done = true)? {
+            Message::CopyDone => {}
+            Message::CommandComplete(body) => {
+                self.rows = body.tag().ok().and_then(row_count).or(self.rows);
+            }
+            Message::ReadyForQuery(body) => {
+                self.client.ready(body.status());
+                self.done = true;
+            }
+            Message::ErrorResponse(body) => {
+                self.done = true;
+                let error = self.client.messages.server_error(&body)?;
+                return Err(self.client.fail(error));
+            }
+            _ => {
+                self.done = true;
+                return Err(self.client.messages.unexpected());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for CopyOut<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.client
+                .messages
+                .abandon("a COPY was given up in the middle");
+        }
+    }
+}
+
+/// The n of `COPY n`.
+pub(super) fn row_count(tag: &str) -> Option<u64> {
+    tag.strip_prefix("COPY ")?.parse().ok()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Stop {
+    /// The caller's buffer takes no more.
+    Full,
+    /// All that was received is taken.
+    Starved,
+    /// A message of another kind.
+    Other,
+}
+
+/// Moves payloads from `bytes` to `out`; how many bytes it took, and why it stopped.
+///
+/// ```text
+/// 'd'  length u32, itself included  payload        one message per row
+/// ```
+fn take(bytes: &[u8], out: &mut Vec<u8>, target: usize, open: &mut usize) -> (usize, Stop) {
+    let mut at = 0;
+    loop {
+        if *open > 0 {
+            let room = target.saturating_sub(out.len());
+            let count = (*open).min(room).min(bytes.len() - at);
+            out.extend_from_slice(&bytes[at..at + count]);
+            at += count;
+            *open -= count;
+        }
+        if out.len() >= target {
+            return (at, Stop::Full);
+        }
+        let Some(&[tag, a, b, c, d]) = bytes[at..].first_chunk::<HEADER>() else {
+            return (at, Stop::Starved);
+        };
+        // a length below 4 is left for the parser of whole messages to refuse
+        let Some(length) = u32::from_be_bytes([a, b, c, d]).checked_sub(4) else {
+            return (at, Stop::Other);
+        };
+        let length = length as usize;
+        if tag != COPY_DATA_TAG {
+            return (at, Stop::Other);
+        }
+        if length > target - out.len() && !out.is_empty() {
+            return (at, Stop::Full);
+        }
+        at += HEADER;
+        *open = length;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len() + 4).unwrap();
+        [b"d", length.to_be_bytes().as_slice(), payload].concat()
+    }
+
+    /// Feeds `bytes` in pieces of `piece` and collects what each full buffer held.
+    fn blocks(bytes: &[u8], piece: usize, target: usize) -> Vec<Vec<u8>> {
+        let (mut blocks, mut out, mut open) = (vec![], vec![], 0);
+        let mut inbox: Vec<u8> = vec![];
+        let mut pieces = bytes.chunks(piece);
+        loop {
+            let (taken, stop) = take(&inbox, &mut out, target, &mut open);
+            inbox.drain(..taken);
+            match stop {
+                Stop::Full => blocks.push(std::mem::take(&mut out)),
+                Stop::Starved => match pieces.next() {
+                    Some(piece) => inbox.extend_from_slice(piece),
+                    None => return blocks.into_iter().chain([out]).collect(),
+                },
+                Stop::Other => panic!("not data"),
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_end_where_messages_end_unless_one_is_too_large() {
+        let payloads: [&[u8]; 6] = [b"aaa", b"", b"bbb", b"cccccccccccccccccccc", b"dd", b"e"];
+        let stream: Vec<u8> = payloads.iter().flat_map(|p| message(p)).collect();
+        for piece in 1..=stream.len() {
+            let blocks = blocks(&stream, piece, 8);
+            let expected: [&[u8]; 4] = [b"aaabbb", b"cccccccc", b"cccccccc", b"ccccdde"];
+            assert_eq!(blocks, expected, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn other_messages_and_bad_lengths_stop_it() {
+        for bytes in [b"c\0\0\0\x04", b"d\0\0\0\x03", b"d\0\0\0\0"] {
+            let taken = take(bytes, &mut vec![], 8, &mut 0);
+            assert_eq!(taken, (0, Stop::Other));
+        }
+    }
+
+    #[test]
+    fn tags_tell_the_number_of_rows() {
+        assert_eq!(row_count("COPY 12"), Some(12));
+        assert_eq!(row_count("COPY"), None);
+        assert_eq!(row_count("INSERT 0 1"), None);
+    }
+}
