@@ -1,1 +1,19 @@
-//! state
+//! What survives a restart: one locked directory per migration and role.
+//!
+//! ```text
+//! <root>/<migration>/<role>/       0700, one process at a time
+//!     lock                         flock; holds the process id, for the error message
+//!     <file>                       0600, replaced whole: temporary file, fsync, rename, fsync
+//! ```
+
+mod directory;
+mod envelope;
+mod error;
+pub mod pairfile;
+mod pairing;
+mod root;
+
+pub use directory::StateDir;
+pub use error::StateError;
+pub use pairing::{CODE_LIFETIME, PairingState};
+pub use root::default_root;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod frame;
 pub mod handshake;
 
 /// Which side of the data's way a process stands on; independent of who dials.

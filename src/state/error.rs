@@ -1,0 +1,74 @@
+//! What can go wrong with the state directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Every variant names the file or directory; nothing is repaired silently.
+#[derive(Debug, Error)]
+pub enum StateError {
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error(
+        "migration name `{name}` cannot be a directory; use up to {limit} letters, digits, \
+         dots, dashes and underscores, a letter or digit first"
+    )]
+    Name { name: String, limit: usize },
+    #[error(
+        "`{}` is in use by {holder}; wait for it, stop it, or take another --migration",
+        path.display()
+    )]
+    Locked { path: PathBuf, holder: String },
+    #[error("`{}` is damaged ({what}); restore it, or reset the migration", path.display())]
+    Torn { path: PathBuf, what: &'static str },
+    #[error("`{}` is not pgpipe's {kind} file; move it away or give another --state", path.display())]
+    Foreign { path: PathBuf, kind: String },
+    #[error(
+        "`{}` has format version {version}, this pgpipe knows {known}; go on with the pgpipe \
+         that wrote it",
+        path.display()
+    )]
+    Version {
+        path: PathBuf,
+        version: u32,
+        known: u32,
+    },
+    #[error("`{}` does not hold what it should; go on with the pgpipe that wrote it", path.display())]
+    Body {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("cannot encode what belongs in `{}`", path.display())]
+    Encode {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("pair file `{}` does not hold a pairing code", path.display())]
+    PairFile {
+        path: PathBuf,
+        source: crate::wire::handshake::PairCodeError,
+    },
+    #[error(
+        "no pairing code in `{}` after {seconds} s; start recv with the same --pair-file, or \
+         copy its file here",
+        path.display()
+    )]
+    NoPairFile { path: PathBuf, seconds: u64 },
+}
+
+/// For `map_err`: what was tried, on which path.
+pub(super) fn io_error(
+    action: &'static str,
+    path: impl AsRef<Path>,
+) -> impl FnOnce(io::Error) -> StateError {
+    move |source| StateError::Io {
+        action,
+        path: path.as_ref().to_owned(),
+        source,
+    }
+}
