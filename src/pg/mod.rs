@@ -15,6 +15,7 @@ mod error;
 mod inbox;
 mod messages;
 mod row;
+pub mod session;
 mod startup;
 mod stream;
 mod tls;

@@ -94,6 +94,7 @@ impl Installation<'_> {
         }
         let schema = Arc::new(self.schema(client.server_version())?);
         self.pre_data(&mut client, &journal, &schema)?;
+        self.require_tables(&mut client, &journal, &plan)?;
         let contents = journal.read(&mut client)?;
         Ok(self.migration(plan, journal, schema, contents))
     }
@@ -149,8 +150,7 @@ impl Installation<'_> {
         for batch in batches {
             let missing: Vec<DumpId> = batch.iter().copied().filter(|id| !done.contains(id)).collect();
             if !missing.is_empty() {
-                let failed = restorer.batch(&missing)?;
-                self.require_tables(schema, journal, client, &failed)?;
+                restorer.batch(&missing)?;
             }
             count += batch.len();
             let _ = self.events.send(Event::Schema { done: count as u64, total: total as u64 });
@@ -159,25 +159,16 @@ impl Installation<'_> {
     }
 
     /// Without its table no row can be stored: better to stop now than at the first chunk.
-    fn require_tables(
-        &self,
-        schema: &Schema,
-        journal: &Journal,
-        client: &mut Client,
-        failed: &[DumpId],
-    ) -> Result<(), RecvError> {
-        let lost = failed.iter().filter_map(|&id| schema.toc.entry(id)).find(|entry| entry.is_table());
-        let Some(table) = lost else { return Ok(()) };
-        let exists = client
-            .query(&format!("SELECT to_regclass(format('%I.%I', {}, {})) IS NOT NULL",
-                crate::schema::quote_literal(table.schema().unwrap_or_default()),
-                crate::schema::quote_literal(table.object_name().unwrap_or_default())))?;
-        if exists.first().is_some_and(|row| row.bool(0).unwrap_or(false)) {
+    fn require_tables(&self, client: &mut Client, journal: &Journal, plan: &Plan) -> Result<(), RecvError> {
+        let there = database::tables(client)?;
+        let Some(table) = plan.tables.iter().find(|t| !there.contains(&t.name)) else {
             return Ok(());
-        }
+        };
         let errors = journal.read(client)?.errors;
-        let message = errors.into_iter().rev().find(|e| e.object == table.label()).map(|e| e.message);
-        Err(RecvError::Table { table: table.label(), message: message.unwrap_or_default() })
+        let name = format!(" {}", table.name.name);
+        let refused = errors.into_iter().find(|e| e.object.starts_with("TABLE ") && e.object.ends_with(&name));
+        let message = refused.map_or_else(|| "no such entry in the schema".to_owned(), |e| e.message);
+        Err(RecvError::Table { table: table.name.to_string(), message })
     }
 
     fn migration(&self, plan: Arc<Plan>, journal: Journal, schema: Arc<Schema>, contents: Contents) -> Migration {

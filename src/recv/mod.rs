@@ -7,9 +7,10 @@ mod migration;
 mod session;
 mod worker;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -18,8 +19,10 @@ use migration::{Finished, Record};
 use session::{Context, Ended};
 
 use crate::codec::ChunkParams;
+use crate::ledger::ClaimError;
 use crate::pg::{ConnInfo, ConnInfoError, PgError};
-use crate::report::{Display, Ending, Outcome, Report};
+use crate::report::{Display, Ending, Outcome, Report, one_line};
+use crate::report::units;
 use crate::runtime::Budget;
 use crate::runtime::tools::{self, ToolError, Tools};
 use crate::sink::archive::ArchiveError;
@@ -27,7 +30,7 @@ use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::DdlError;
 use crate::sink::journal::JournalError;
 use crate::sink::writer::is_passing;
-use crate::state::{StateDir, StateError};
+use crate::state::{PairingState, StateDir, StateError};
 use crate::transport::peering::{Code, LinkSpec, Peering, PeeringError};
 use crate::transport::{Limits, TransportError};
 use crate::wire::Role;
@@ -82,7 +85,7 @@ pub enum RecvError {
     Archive(#[from] ArchiveError),
     #[error(transparent)]
     Ddl(#[from] DdlError),
-    #[error("cannot create {table} on the target: {message}")]
+    #[error("cannot create table {table} on the target: {message}")]
     Table { table: String, message: String },
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -94,6 +97,8 @@ pub enum RecvError {
     OtherMigration { migration: String, path: PathBuf },
     #[error("send calls its migration {theirs:?}, recv {ours:?}; give both the same --migration")]
     Name { ours: String, theirs: String },
+    #[error("send sent a chunk out of turn")]
+    Claim(#[from] ClaimError),
     #[error(transparent)]
     Peering(#[from] PeeringError),
     #[error(transparent)]
@@ -128,7 +133,7 @@ impl RecvError {
     }
 
     fn failure(&self) -> Failure {
-        Failure { line: self.to_string(), resumable: self.is_resumable() }
+        Failure { line: one_line(self), resumable: self.is_resumable() }
     }
 }
 
@@ -149,9 +154,9 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX) + session::BLOB_STREAMS,
         ..Limits::default()
     };
-    let mut peering = Peering::open(&state, Role::Recv, &options.link, options.code.clone(), limits).await?;
-    if let Some(invitation) = peering.invitation() {
-        (display.say)(&invitation);
+    let mut peering = Peering::open(&state, Role::Recv, &options.link, options.code.clone(), limits, Arc::clone(&display.say)).await?;
+    if let Some(code) = peering.code()? {
+        (display.say)(&invitation(&options, code, peering.local_addr()));
     }
     let (events, happened) = mpsc::unbounded_channel();
     let mut context = Context { options, info, state, record, budget, display, migration: None, built: false, events, happened };
@@ -161,6 +166,38 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
     let ended = spawn_blocking(move || drop(context));
     let _ = ended.await;
     result
+}
+
+/// The code, and the line to paste on the source's host.
+fn invitation(options: &Options, code: &PairingState, local: Option<SocketAddr>) -> String {
+    let shown = match &options.code {
+        Code::File { path, .. } => format!("pairing code is in {}", path.display()),
+        _ => format!("pairing code {}", code.code),
+    };
+    let until = code.expires.duration_since(SystemTime::now()).unwrap_or_default();
+    let hours = units::seconds(until.as_secs_f64());
+    let link = match &options.link {
+        LinkSpec::Listen(_) => format!("--connect {}", reachable(local)),
+        LinkSpec::Dial(address) => format!("--listen {address}"),
+    };
+    let name = match options.migration.as_str() {
+        "main" => String::new(),
+        name => format!(" --migration {name}"),
+    };
+    let send = format!("pgpipe send {link}{name} --source 'dbname=…'");
+    format!("{shown} (good for {hours}); on the source's host run:\n    {send}")
+}
+
+/// What the peer can dial: our own name where we listen on every address.
+fn reachable(local: Option<SocketAddr>) -> String {
+    match local {
+        Some(address) if !address.ip().is_unspecified() => address.to_string(),
+        Some(address) => {
+            let name = rustix::system::uname();
+            format!("{}:{}", name.nodename().to_string_lossy(), address.port())
+        }
+        None => "HOST:PORT".to_owned(),
+    }
 }
 
 fn acknowledged(record: &Record, options: &Options) -> Option<Outcome> {
@@ -183,8 +220,9 @@ async fn sessions(context: &mut Context, peering: &mut Peering) -> Result<Outcom
         };
         let display = context.display.clone();
         let mut stop = display.stop.clone();
+        let waiting = |what| display.meter.waiting_for(what);
         let reached = tokio::select! {
-            reached = peering.reach(limit, &display.meter, &*display.say) => reached,
+            reached = peering.reach(limit, &waiting) => reached,
             _ = stop.wait_for(|&stop| stop) => return Ok(stopped()),
         };
         let peer = match (reached, finished) {
@@ -216,7 +254,7 @@ fn judge(context: &mut Context, ended: Result<Ended, RecvError>) -> Result<Optio
             say(&format!("connection to send lost ({error}); waiting for it to come back"));
         }
         Ok(_) => say("waiting for the next send"),
-        Err(error) => say(&format!("{error}; waiting for the next send")),
+        Err(error) => say(&format!("{}; waiting for the next send", one_line(&error))),
     }
     Ok(None)
 }

@@ -79,11 +79,16 @@ enum Break {
 impl<E: Into<RecvError>> From<E> for Break {
     fn from(error: E) -> Self {
         match error.into() {
-            RecvError::Transport(lost) if lost.is_lost() => Self::Ended(Ended::Lost(lost)),
-            RecvError::Work(WorkError::Transport(lost)) if lost.is_lost() => Self::Ended(Ended::Lost(lost)),
+            RecvError::Transport(lost) if is_lost(&lost) => Self::Ended(Ended::Lost(lost)),
+            RecvError::Work(WorkError::Transport(lost)) if is_lost(&lost) => Self::Ended(Ended::Lost(lost)),
             other => Self::Failed(other),
         }
     }
+}
+
+/// A connection that our own listener closed gave way to a newer one of the same peer.
+fn is_lost(error: &TransportError) -> bool {
+    error.is_lost() || matches!(error, TransportError::ClosedByUs)
 }
 
 /// Runs one connection to its end; tells send how it ended where that is still possible.

@@ -28,9 +28,9 @@ pub enum WorkError {
     Write(#[from] WriteError),
     #[error(transparent)]
     Transport(#[from] TransportError),
-    #[error("chunk {chunk}: {source}")]
+    #[error("chunk {chunk}")]
     Decode { chunk: ChunkId, source: DecodeError },
-    #[error("chunk {chunk}: the rows are not COPY rows: {source}")]
+    #[error("chunk {chunk}: the rows are not COPY rows")]
     Scan { chunk: ChunkId, source: ScanError },
     #[error("chunk {chunk}: {what}")]
     Disagree { chunk: ChunkId, what: String },

@@ -128,6 +128,11 @@ impl Meter {
         self.index_total.store(entries, Relaxed);
     }
 
+    /// Sets how many entries are restored, as the other side tells it.
+    pub fn index_at(&self, entries: u64) {
+        self.index_done.store(entries, Relaxed);
+    }
+
     pub fn index_done(&self, entries: u64) {
         self.index_done.fetch_add(entries, Relaxed);
     }

@@ -26,6 +26,20 @@ pub use side::{SideReport, SideStats};
 pub use summary::summary;
 pub use write::{ReportFormat, WriteError};
 
+/// An error with all its causes in one line, each once.
+pub fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let text = next.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = next.source();
+    }
+    printable(&line)
+}
+
 /// Text from a server or a peer made safe for a terminal: control characters are escaped, so that
 /// a table's name can neither move the cursor nor break a line.
 pub fn printable(text: &str) -> String {

@@ -17,7 +17,7 @@ use session::{Context, Ended};
 
 use crate::codec::ChunkParams;
 use crate::pg::{ConnInfo, ConnInfoError, PgError, session as pg_session};
-use crate::report::{Display, Ending, Outcome};
+use crate::report::{Display, Ending, Outcome, one_line};
 use crate::runtime::Budget;
 use crate::runtime::tools::{Tool, ToolError, Tools};
 use crate::source::dump::DumpError;
@@ -93,7 +93,7 @@ pub enum SendError {
     OtherSource { migration: String, database: String },
     #[error("{path} is damaged or not the plan that was offered; start a new migration")]
     Record { path: PathBuf },
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {path}")]
     File { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Work(#[from] worker::WorkError),
@@ -120,7 +120,7 @@ impl SendError {
     }
 
     fn failure(&self) -> Failure {
-        Failure { line: self.to_string(), resumable: self.is_resumable() }
+        Failure { line: one_line(self), resumable: self.is_resumable() }
     }
 }
 
@@ -145,7 +145,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
     if let Some(reason) = &budget.reduced {
         (display.say)(reason);
     }
-    let peering = Peering::open(&state, Role::Send, &options.link, options.code.clone(), limits(&budget)).await?;
+    let peering = Peering::open(&state, Role::Send, &options.link, options.code.clone(), limits(&budget), Arc::clone(&display.say)).await?;
     let context = Context { options, info, source, pg_dump, state, record, budget, display };
     Box::pin(sessions(context, peering)).await
 }
@@ -155,8 +155,9 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
     let outcome = loop {
         let display = context.display.clone();
         let mut stop = display.stop.clone();
+        let waiting = |what| display.meter.waiting_for(what);
         let peer = tokio::select! {
-            peer = peering.reach(context.options.give_up, &display.meter, &*display.say) => peer?,
+            peer = peering.reach(context.options.give_up, &waiting) => peer?,
             _ = stop.wait_for(|&stop| stop) => break stopped(),
         };
         match session::run(&mut context, peer).await {

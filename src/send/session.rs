@@ -61,11 +61,16 @@ enum Break {
 impl<E: Into<SendError>> From<E> for Break {
     fn from(error: E) -> Self {
         match error.into() {
-            SendError::Transport(lost) if lost.is_lost() => Self::Ended(Ended::Lost(lost)),
-            SendError::Work(WorkError::Transport(lost)) if lost.is_lost() => Self::Ended(Ended::Lost(lost)),
+            SendError::Transport(lost) if is_lost(&lost) => Self::Ended(Ended::Lost(lost)),
+            SendError::Work(WorkError::Transport(lost)) if is_lost(&lost) => Self::Ended(Ended::Lost(lost)),
             other => Self::Failed(other),
         }
     }
+}
+
+/// A connection that our own listener closed gave way to a newer one of the same peer.
+fn is_lost(error: &TransportError) -> bool {
+    error.is_lost() || matches!(error, TransportError::ClosedByUs)
 }
 
 /// Runs one connection to its end; tells recv how it ended where that is still possible.
@@ -490,6 +495,6 @@ async fn finish(context: &mut Context, talk: &mut Talk, report: String, exit: u8
     context.record.finished = Some(Finished { report, exit });
     context.record.save(&context.state).map_err(SendError::from)?;
     talk.say(&ToRecv::Bye).await?;
-    let ending = Ending::from_code(exit);
+    let ending = Ending::from_code(exit).ok_or(SendError::Protocol("an unknown ending"))?;
     Ok(Ended::Finished(Box::new(Outcome { ending, report: parsed })))
 }

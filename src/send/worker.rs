@@ -27,7 +27,7 @@ use crate::wire::message::{ChunkEnd, StreamHeader};
 pub enum WorkError {
     #[error(transparent)]
     Read(#[from] ReadError),
-    #[error("table {table}: the server's COPY stream is not as documented: {source}")]
+    #[error("table {table}: the server's COPY stream is not as documented")]
     Scan { table: String, source: ScanError },
     #[error("cannot compress: {0}")]
     Encode(#[from] EncodeError),

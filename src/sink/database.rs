@@ -1,5 +1,7 @@
 //! The target database before anything is written: made if asked for, and judged.
 
+use std::collections::HashSet;
+
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, PgError, session};
 use crate::schema::{QualifiedName, quote_ident_always, quote_literal};
@@ -19,7 +21,7 @@ pub enum DatabaseError {
     Postgres(#[from] PgError),
     #[error("database {database} does not exist on the target; create it, or use --create-db")]
     Missing { database: String, source: PgError },
-    #[error("cannot create database {database} like the source's (encoding {encoding}, collation {collate}): {source}")]
+    #[error("cannot create database {database} like the source's (encoding {encoding}, collation {collate})")]
     Create { database: String, encoding: String, collate: String, source: PgError },
     #[error("the target server is version {found}; pgpipe needs {needed} or later")]
     TooOld { found: u32, needed: u32 },
@@ -117,14 +119,7 @@ pub fn judge(client: &mut Client, source: &SourceInfo) -> Result<(), DatabaseErr
 
 /// Refuses a target that already has any table of the plan.
 pub fn require_absent(client: &mut Client, plan: &Plan) -> Result<(), DatabaseError> {
-    let rows = client.query(
-        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
-    )?;
-    let there: std::collections::HashSet<_> = rows
-        .iter()
-        .map(|row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?)))
-        .collect::<Result<_, PgError>>()?;
+    let there = tables(client)?;
     let (mut filled, mut empty) = (Vec::new(), Vec::new());
     for table in plan.tables.iter().filter(|t| there.contains(&t.name)) {
         let rows = client.query(&format!("SELECT EXISTS (SELECT FROM {})", table.sql_name()))?;
@@ -135,4 +130,13 @@ pub fn require_absent(client: &mut Client, plan: &Plan) -> Result<(), DatabaseEr
         return Ok(());
     }
     Err(DatabaseError::NotEmpty { filled, empty })
+}
+
+/// Everything that has a table's kind of name in the target database.
+pub fn tables(client: &mut Client) -> Result<HashSet<QualifiedName>, PgError> {
+    let rows = client.query(
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+    )?;
+    rows.iter().map(|row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?))).collect()
 }

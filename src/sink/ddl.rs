@@ -16,7 +16,7 @@ const STATEMENT_CHARS: usize = 2_000;
 /// the rest goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum DdlError {
-    #[error("cannot restore {what} on the target: {source}")]
+    #[error("cannot restore {what} on the target")]
     Postgres { what: String, source: PgError },
     #[error(transparent)]
     Archive(#[from] ArchiveError),

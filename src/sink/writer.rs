@@ -19,9 +19,9 @@ const TRAILER: &[u8] = &[0xff, 0xff];
 pub enum WriteError {
     #[error("cannot connect to the target: {0}")]
     Connect(#[source] PgError),
-    #[error("cannot write table {table}: {source}")]
+    #[error("cannot write table {table}")]
     Table { table: String, source: PgError },
-    #[error("cannot write chunk {chunk}: {source}")]
+    #[error("cannot write chunk {chunk}")]
     Chunk { chunk: String, source: PgError },
     #[error("table {table}: the server stored {stored} rows of {sent}; does a rule or trigger act on it?")]
     Count { table: String, stored: u64, sent: u64 },

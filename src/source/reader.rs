@@ -13,9 +13,9 @@ use crate::schema::{Table, quote_ident_always, quote_literal};
 pub enum ReadError {
     #[error("table {table} was rewritten since the snapshot (TRUNCATE, DROP or ALTER): the snapshot no longer shows its rows; start a new migration")]
     Rewritten { table: String },
-    #[error("the snapshot {snapshot} is gone: {source}")]
+    #[error("the snapshot {snapshot} is gone")]
     SnapshotGone { snapshot: String, source: PgError },
-    #[error("cannot read {what}: {source}")]
+    #[error("cannot read {what}")]
     Read { what: String, source: PgError },
     #[error("cannot connect to the source: {0}")]
     Connect(#[source] PgError),

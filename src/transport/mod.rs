@@ -14,6 +14,7 @@ mod error;
 mod identity;
 mod link;
 mod listener;
+pub mod peering;
 mod stream;
 mod tls;
 

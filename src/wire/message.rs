@@ -100,12 +100,9 @@ pub struct Standing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum TargetState {
     New,
-    Begun { plan: PlanDigest, committed: u32, chunks: u32, data_durable: bool },
+    Begun { committed: u32, chunks: u32, data_durable: bool },
     Finished { report: String, exit: u8 },
 }
-
-/// xxh3-128 of the serialised plan: both ends hold the same one or stop.
-pub type PlanDigest = u128;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Offer {

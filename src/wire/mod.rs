@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 pub mod frame;
 pub mod handshake;
+pub mod message;
+
+pub use message::fuzz_decode;
 
 /// Which side of the data's way a process stands on; independent of who dials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

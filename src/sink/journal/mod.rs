@@ -16,7 +16,7 @@ const CREATE: &str = include_str!("create.sql");
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("cannot use the journal schema {schema} on the target: {source}")]
+    #[error("cannot use the journal schema {schema} on the target")]
     Postgres { schema: String, source: PgError },
     #[error("schema {schema} exists on the target and is not a journal of pgpipe; name another with --journal-schema")]
     Foreign { schema: String },

@@ -25,7 +25,7 @@ pub enum ProcessError {
     ConnInfo(#[from] crate::pg::ConnInfoError),
     #[error(transparent)]
     Postgres(#[from] PgError),
-    #[error("cannot use the keeper's directory {dir}: {source}")]
+    #[error("cannot use the keeper's directory {dir}")]
     Directory { dir: String, source: std::io::Error },
     #[error("{0}")]
     Rewritten(String),
@@ -97,7 +97,8 @@ fn take_snapshot(client: &mut Client, say: &mut dyn FnMut(Birth)) -> Result<Kept
         lsn: row.parse(2)?,
     };
     let system_identifier = row.text(3)?.to_owned();
-    let locked = locks::take(client, &catalog::list(client)?, say)?;
+    let tables = catalog::list(client)?;
+    let locked = locks::take(client, &tables, say)?;
     if let Some(table) = catalog::list(client)?.into_iter().find(|t| t.was_rewritten()) {
         return Err(ProcessError::Rewritten(table.name.to_string()));
     }
