@@ -26,8 +26,6 @@ pub enum Command {
     Demo(DemoOptions),
     /// Give a migration up: end the keeper and release the snapshot
     Abort(AbortOptions),
-    /// Tell how a migration stands
-    Status(StatusOptions),
     /// Hold snapshot and locks on behalf of send
     #[command(hide = true)]
     Keeper(KeeperOptions),
@@ -43,7 +41,7 @@ impl Command {
                 ("--source", o.source.source.as_str()),
                 ("--target", &o.target.target),
             ],
-            Self::Demo(_) | Self::Abort(_) | Self::Status(_) | Self::Keeper(_) => Vec::new(),
+            Self::Demo(_) | Self::Abort(_) | Self::Keeper(_) => Vec::new(),
         }
     }
 }
@@ -95,9 +93,6 @@ pub struct DemoOptions {
     /// Directory of initdb, postgres and pg_dump [default: the newest found]
     #[arg(long, value_name = "DIR")]
     pub pg_bin: Option<PathBuf>,
-    /// Keep the two servers and their data in this directory
-    #[arg(long, value_name = "DIR")]
-    pub keep: Option<PathBuf>,
     /// Write a report to this file, .json or .html
     #[arg(long, value_name = "FILE", value_parser = values::report_file)]
     pub report: Option<PathBuf>,
@@ -128,15 +123,6 @@ impl DemoOptions {
 pub struct AbortOptions {
     #[command(flatten)]
     pub migration: MigrationOptions,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct StatusOptions {
-    #[command(flatten)]
-    pub migration: MigrationOptions,
-    /// Print JSON for scripts
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Debug, Clone, Args)]

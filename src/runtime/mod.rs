@@ -3,9 +3,11 @@
 
 mod budget;
 mod buffers;
+mod throttle;
 pub mod tools;
 mod workers;
 
 pub use budget::{BLOCK_BYTES, Budget, MAX_JOBS, MIN_MEMORY};
 pub use buffers::{Buffer, Pool};
+pub use throttle::Throttle;
 pub use workers::{WorkerError, Workers};

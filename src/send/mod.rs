@@ -54,10 +54,14 @@ pub struct Options {
     pub chunk_bytes: u64,
     pub compress: Compress,
     pub omit: Omit,
+    /// Bytes per second on the wire at most.
+    pub rate: Option<u64>,
     pub keep_snapshot: Duration,
     pub allow_changes: bool,
     pub give_up: Duration,
     pub pg_bin: Option<PathBuf>,
+    /// Recv runs in this process too and measures for both.
+    pub shares_process: bool,
 }
 
 impl Options {

@@ -16,7 +16,7 @@ use crate::codec::ChunkParams;
 use crate::ledger::Ledger;
 use crate::pg::{ConnInfo, session as pg_session};
 use crate::report::{Display, Ending, Outcome, Report, SideReport, SideStats};
-use crate::runtime::Budget;
+use crate::runtime::{Budget, Throttle};
 use crate::runtime::tools::Tool;
 use crate::source::keeper::{Keeper, Watch};
 use crate::source::reader::{ReadError, Reader};
@@ -321,6 +321,7 @@ async fn data(
         params: params(context),
         closers: Mutex::default(),
         halt: watch::Sender::new(false),
+        throttle: context.options.rate.map(Throttle::new),
     });
     let _watch = watch_keeper(context, &events);
     let threads = start_workers(context, &shared, snapshot, &events);
@@ -448,6 +449,7 @@ async fn read_tail(context: &Context, talk: &Talk, keeper: Option<Keeper>) -> Re
     let (info, name) = (context.info.clone(), context.options.application_name());
     let before = context.record.prepared.as_ref().map(|p| p.baseline.clone());
     let allow_changes = context.options.allow_changes;
+    let shares_process = context.options.shares_process;
     let udp_bytes = talk.connection.stats().udp_tx_bytes;
     let meter = Arc::clone(&context.display.meter);
     let read = spawn_blocking(move || {
@@ -458,7 +460,11 @@ async fn read_tail(context: &Context, talk: &Talk, keeper: Option<Keeper>) -> Re
         if let Some(keeper) = keeper {
             keeper.release()?;
         }
-        let mut side = SideReport::new(Role::Send, SideStats::measure(udp_bytes, meter.latencies()));
+        let mut measured = SideStats::measure(udp_bytes, meter.latencies());
+        if shares_process {
+            measured.cpu_seconds = 0.0;
+        }
+        let mut side = SideReport::new(Role::Send, measured);
         side.phases = meter.phases();
         let stats = serde_json::to_string(&side).expect("plain data serialises");
         Ok::<_, SendError>(Tail { sequences, changed, allow_changes, stats })

@@ -16,7 +16,7 @@ use crate::copy::{ScanError, Scanner};
 use crate::ledger::Ledger;
 use crate::pg::Closer;
 use crate::report::{Counted, Meter, Stage};
-use crate::runtime::Pool;
+use crate::runtime::{Pool, Throttle};
 use crate::source::reader::{Filled, ReadError, Reader};
 use crate::transport::{Connection, SendStream, TransportError};
 use crate::wire::frame::{self, FrameError};
@@ -52,6 +52,7 @@ pub(super) struct Shared {
     pub(super) closers: Mutex<Vec<Closer>>,
     /// Turns true when the session ends: ends blocked writes.
     pub(super) halt: watch::Sender<bool>,
+    pub(super) throttle: Option<Throttle>,
 }
 
 impl Shared {
@@ -197,9 +198,17 @@ impl<'a> Outgoing<'a> {
     fn write(&mut self) -> Result<(), WorkError> {
         let started = Instant::now();
         let mut halted = self.shared.halt.subscribe();
+        let throttle = self.shared.throttle.as_ref();
+        let pause = throttle.map(|t| t.take(self.encoded.len(), started));
         self.shared.runtime.block_on(async {
+            let written = async {
+                if let Some(pause) = pause {
+                    tokio::time::sleep(pause).await;
+                }
+                self.stream.write_all(&self.encoded).await
+            };
             tokio::select! {
-                written = self.stream.write_all(&self.encoded) => Ok(written?),
+                written = written => Ok(written?),
                 _ = halted.wait_for(|&halted| halted) => Err(WorkError::Halted),
             }
         })?;

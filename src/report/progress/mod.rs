@@ -36,6 +36,19 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The word that `--progress` takes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Bar => "bar",
+            Self::Plain => "plain",
+            Self::Json => "json",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Mode {
     /// What is really shown: a bar needs a terminal.
     fn resolve(self, terminal: bool) -> Self {
         match self {

@@ -1,0 +1,274 @@
+//! From typed options to a running command, and from its end to an exit code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::values::Compress;
+use super::{
+    AbortOptions, CloneOptions, Command, CommonOptions, DemoOptions, Exit, Interrupt,
+    KeeperOptions, LinkEnd, LinkOptions, MigrationOptions, RecvOptions, SendOptions, SourceOptions,
+    TargetOptions, password_warning, prompt_pair_code,
+};
+use crate::report::{Display, Ending, Meter, Mode, Outcome, Progress, log, one_line, summary};
+use crate::source::keeper;
+use crate::transport::peering::{Code, LinkSpec};
+use crate::wire::handshake::PairCode;
+use crate::wire::message::Omit;
+use crate::{clone, demo, recv, send, state};
+
+/// How long `clone` keeps trying to reach itself.
+const CLONE_GIVE_UP: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Runs a command to its end.
+pub fn run(command: Command) -> ExitCode {
+    warn_of_passwords(&command);
+    let exit = match command {
+        Command::Recv(options) => receive(&options),
+        Command::Send(options) => send(&options),
+        Command::Clone(options) => clone(&options),
+        Command::Demo(options) => demonstrate(&options),
+        Command::Abort(options) => abort(&options),
+        Command::Keeper(options) => keep(&options),
+    };
+    exit.into()
+}
+
+fn warn_of_passwords(command: &Command) {
+    for (option, conninfo) in command.conninfos() {
+        if let Some(warning) = password_warning(option, conninfo) {
+            eprintln!("pgpipe: {warning}");
+        }
+    }
+}
+
+fn receive(options: &RecvOptions) -> Exit {
+    let code = match &options.link.pair_file {
+        Some(path) => Code::File { path: path.clone(), lifetime: options.pair_expires },
+        None => Code::Make { lifetime: options.pair_expires },
+    };
+    let side = recv::Options {
+        link: link(&options.link),
+        code,
+        stay: options.stay,
+        give_up: options.link.give_up,
+        ..target(&options.target, &options.common)
+    };
+    drive(&options.common, |display| async {
+        recv::run(side, display).await.map_err(|error| (error.is_resumable(), one_line(&error)))
+    })
+}
+
+fn send(options: &SendOptions) -> Exit {
+    let code = match &options.link.pair_file {
+        Some(path) => Code::File { path: path.clone(), lifetime: std::time::Duration::ZERO },
+        None => Code::Ask(Arc::new(ask_code)),
+    };
+    let side = send::Options {
+        link: link(&options.link),
+        code,
+        rate: options.rate.map(|rate| rate.bytes_per_second),
+        give_up: options.link.give_up,
+        ..source(&options.source, &options.common)
+    };
+    drive(&options.common, |display| async {
+        send::run(side, display).await.map_err(|error| (error.is_resumable(), one_line(&error)))
+    })
+}
+
+fn ask_code() -> Result<PairCode, String> {
+    let text = prompt_pair_code().map_err(|error| one_line(&error))?;
+    text.parse().map_err(|error: crate::wire::handshake::PairCodeError| error.to_string())
+}
+
+fn clone(options: &CloneOptions) -> Exit {
+    let source = source(&options.source, &options.common);
+    let target = target(&options.target, &options.common);
+    drive(&options.common, |display| async {
+        clone::run(source, target, display).await.map_err(|error| (error.is_resumable(), one_line(&error)))
+    })
+}
+
+fn link(options: &LinkOptions) -> LinkSpec {
+    match options.end() {
+        LinkEnd::Listen(address) => LinkSpec::Listen(address),
+        LinkEnd::Connect(address) => LinkSpec::Dial(address),
+    }
+}
+
+fn state_root(options: &MigrationOptions) -> PathBuf {
+    let default = || state::default_root(&|name| std::env::var(name).ok());
+    options.state.clone().unwrap_or_else(default)
+}
+
+/// Send's options but for the link, which its command sets.
+fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
+    send::Options {
+        source: options.source.clone(),
+        link: LinkSpec::Dial(String::new()),
+        code: Code::Ask(Arc::new(ask_code)),
+        state: state_root(&common.migration),
+        migration: common.migration.migration.clone(),
+        memory: common.memory,
+        jobs: options.jobs(),
+        chunk_bytes: options.chunk_size,
+        compress: match options.compress {
+            Compress::Auto => send::Compress::Auto,
+            Compress::None => send::Compress::None,
+            Compress::Level(level) => send::Compress::Level(level),
+        },
+        omit: Omit {
+            owner: options.no_owner,
+            privileges: options.no_privileges,
+            tablespaces: options.no_tablespaces,
+        },
+        rate: None,
+        keep_snapshot: options.keep_snapshot,
+        allow_changes: options.allow_changes,
+        give_up: CLONE_GIVE_UP,
+        pg_bin: common.pg_bin.clone(),
+        shares_process: false,
+    }
+}
+
+/// Recv's options but for the link, which its command sets.
+fn target(options: &TargetOptions, common: &CommonOptions) -> recv::Options {
+    recv::Options {
+        target: options.target.clone(),
+        link: LinkSpec::Dial(String::new()),
+        code: Code::Ask(Arc::new(ask_code)),
+        state: state_root(&common.migration),
+        migration: common.migration.migration.clone(),
+        memory: common.memory,
+        jobs: crate::runtime::MAX_JOBS,
+        index_jobs: options.index_jobs(),
+        create_db: options.create_db,
+        journal_schema: options.journal_schema.clone(),
+        keep_journal: options.keep_journal,
+        stay: false,
+        give_up: CLONE_GIVE_UP,
+        pg_bin: common.pg_bin.clone(),
+    }
+}
+
+/// Runs one side with log, progress and signals, and tells how it ended.
+fn drive<F>(common: &CommonOptions, side: impl FnOnce(Display) -> F) -> Exit
+where
+    F: Future<Output = Result<Outcome, (bool, String)>>,
+{
+    if let Err(error) = log::init(common.log.as_deref()) {
+        return fail(&one_line(&error));
+    }
+    let runtime = match tokio_runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}")),
+    };
+    let meter = Arc::new(Meter::new());
+    let progress = match Progress::start(common.progress, Arc::clone(&meter)) {
+        Ok(progress) => Arc::new(progress),
+        Err(error) => return fail(&format!("cannot show progress: {error}")),
+    };
+    let ended = runtime.block_on(async {
+        let notice = Arc::clone(&progress);
+        let interrupt = Interrupt::install(move || notice.line("stopping; once more to stop at once"))
+            .map_err(|error| (false, format!("cannot handle signals: {error}")))?;
+        let speaker = Arc::clone(&progress);
+        let display = Display {
+            meter,
+            say: Arc::new(move |text: &str| speaker.line(text)),
+            stop: interrupt.stop(),
+        };
+        side(display).await
+    });
+    drop(runtime);
+    if let Some(progress) = Arc::into_inner(progress) {
+        progress.finish();
+    }
+    conclude(common, ended)
+}
+
+/// Transport and control only: rows are moved by threads of their own.
+fn tokio_runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+fn conclude(common: &CommonOptions, ended: Result<Outcome, (bool, String)>) -> Exit {
+    let outcome = match ended {
+        Ok(outcome) => outcome,
+        Err((true, line)) => {
+            eprintln!("pgpipe: {line}");
+            eprintln!("pgpipe: stopped; the same command goes on from there");
+            return Exit::Resumable;
+        }
+        Err((false, line)) => return fail(&line),
+    };
+    if let Some(report) = &outcome.report {
+        if common.progress != Mode::None {
+            println!("{}", summary(report));
+        }
+        if let Some(path) = &common.report
+            && let Err(error) = report.write(path)
+        {
+            return fail(&one_line(&error));
+        }
+    }
+    match outcome.ending {
+        Ending::Complete => Exit::Done,
+        Ending::Stopped => {
+            eprintln!("pgpipe: stopped; the same command goes on from there");
+            Exit::Resumable
+        }
+        Ending::ObjectsMissing => Exit::Incomplete,
+        Ending::SourceChanged => Exit::SourceChanged,
+    }
+}
+
+fn fail(line: &str) -> Exit {
+    eprintln!("pgpipe: {line}");
+    Exit::Failed
+}
+
+fn demonstrate(options: &DemoOptions) -> Exit {
+    let demo = demo::Options {
+        rows: options.rows,
+        pg_bin: options.pg_bin.clone(),
+        baseline: !options.no_baseline,
+        jobs: Some(options.jobs()),
+        report: options.report.clone(),
+        progress: options.progress.as_str().to_owned(),
+    };
+    match demo::run(&demo) {
+        Ok(demo::ExitKind::Verified) => Exit::Done,
+        Ok(demo::ExitKind::Different) => Exit::Failed,
+        Ok(demo::ExitKind::Interrupted) => Exit::Resumable,
+        Err(error) => fail(&one_line(&error)),
+    }
+}
+
+/// Ends the keeper; a send that is at work notices at once and tells recv.
+fn abort(options: &AbortOptions) -> Exit {
+    let root = state_root(&options.migration);
+    let name = &options.migration.migration;
+    let dir = root.join(name).join("send");
+    match send::release_keeper(&dir) {
+        Ok(true) => {
+            println!("migration {name}: the snapshot is released, nothing is held on the source");
+            println!("the target keeps what was committed; empty it before a new migration");
+            Exit::Done
+        }
+        Ok(false) => {
+            println!("migration {name}: no snapshot is held ({})", dir.display());
+            Exit::Done
+        }
+        Err(error) => fail(&one_line(&error)),
+    }
+}
+
+fn keep(options: &KeeperOptions) -> Exit {
+    match keeper::process::run(&options.state_dir) {
+        Ok(()) => Exit::Done,
+        Err(error) => fail(&one_line(&error)),
+    }
+}
