@@ -59,7 +59,9 @@ impl fmt::Display for CloseCode {
 
 /// A reason cut to what a close frame carries.
 pub(super) fn outgoing_reason(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(REASON_LIMIT)]
+    let fits = |end: &usize| reason.is_char_boundary(*end);
+    let end = (0..=reason.len().min(REASON_LIMIT)).rev().find(fits);
+    &reason[..end.unwrap_or(0)]
 }
 
 /// A peer's reason made fit for a terminal and a log: one line, bounded, no control characters.

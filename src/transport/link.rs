@@ -24,7 +24,7 @@ pub struct Link {
 #[derive(Debug)]
 enum Side {
     Listener(Listener),
-    Dialler(Dialler),
+    Dialler(Box<Dialler>),
 }
 
 impl Link {
@@ -50,7 +50,7 @@ impl Link {
         resolve(host_port).await?;
         let dialler = Dialler::new(host_port, identity, limits)?;
         Ok(Self {
-            side: Side::Dialler(dialler),
+            side: Side::Dialler(Box::new(dialler)),
         })
     }
 

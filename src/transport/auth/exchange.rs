@@ -1,185 +1,35 @@
-//! Letting the peer in, or not: the exchange of [`crate::wire::handshake`] on the control stream.
-//!
-//! The rules are there; here is who speaks when, the time limit, and that a pin is on disk before
-//! the other side can count on it. The listener pins before it answers, the dialler once it has
-//! checked the answer: a crash in between leaves one side pinned, which the next exchange heals, as
-//! the pinned peer may prove the code again.
+//! Who says what when, and what is on disk by then.
 
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use thiserror::Error;
 use tokio::time::timeout;
 
-use super::close::CloseCode;
-use super::connection::Connection;
-use super::control::{Control, ControlReceiver, ControlSender};
-use super::error::TransportError;
+use super::error::AuthError;
+use super::{PIN_FILE, Paired, pinned};
 use crate::state::{PairingState, StateDir, StateError};
+use crate::transport::connection::Connection;
+use crate::transport::control::Control;
+use crate::transport::error::TransportError;
 use crate::wire::Role;
 use crate::wire::handshake::{
-    Fingerprint, Introduction, Message, MessageError, PROTOCOL_VERSION, Proof, Statement, Verdict,
+    Credentials, Fingerprint, Introduction, Message, MessageError, Proof, Refusal, Statement,
+    Verdict,
 };
 
-pub use crate::wire::handshake::{Credentials, Refusal};
-
-/// The state file that holds the fingerprint of the peer's certificate.
-const PIN_FILE: &str = "peer";
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-pgpipe-pairing-v1";
-/// Three small messages; a peer that needs longer is none.
-const LIMIT: Duration = Duration::from_secs(10);
 /// How long a refused peer may take to read why, before the connection is closed under it.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How the peer was let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Paired {
-    /// Its certificate was pinned just now: from here on no code is needed.
-    pub newly: bool,
-}
-
-/// Why the two sides do not talk.
-#[derive(Debug, Error)]
-pub enum AuthError {
-    #[error("refused {} at {remote}: {}", us.peer().as_str(), refusal.explain(*us))]
-    Refused {
-        remote: SocketAddr,
-        us: Role,
-        refusal: Refusal,
-    },
-    #[error("{} at {remote} refused: {}", us.peer().as_str(), refusal.explain(us.peer()))]
-    RefusedByPeer {
-        remote: SocketAddr,
-        us: Role,
-        refusal: Refusal,
-    },
-    #[error("{remote} does not speak pgpipe's protocol; check host and port")]
-    NotPgpipe { remote: SocketAddr },
-    #[error("{remote} broke the rules of the handshake; check that it is pgpipe, and its version")]
-    Protocol {
-        remote: SocketAddr,
-        source: Option<MessageError>,
-    },
-    #[error("{remote} did not finish the handshake within {seconds} s")]
-    TimedOut { remote: SocketAddr, seconds: u64 },
-    #[error("the handshake with {remote} failed")]
-    Transport {
-        remote: SocketAddr,
-        source: TransportError,
-    },
-    #[error("cannot keep the pairing with {remote}")]
-    State {
-        remote: SocketAddr,
-        source: StateError,
-    },
-}
-
-impl AuthError {
-    /// The reason, whichever side refused.
-    pub fn refusal(&self) -> Option<Refusal> {
-        match self {
-            Self::Refused { refusal, .. } | Self::RefusedByPeer { refusal, .. } => Some(*refusal),
-            _ => None,
-        }
-    }
-
-    /// Whether dialling anew can help; see [`TransportError::is_lost`].
-    pub fn is_lost(&self) -> bool {
-        match self {
-            Self::Transport { source, .. } => source.is_lost(),
-            Self::TimedOut { .. } => true,
-            _ => false,
-        }
-    }
-}
-
-/// The pin that the state directory holds.
-pub fn pinned(state: &StateDir) -> Result<Option<Fingerprint>, StateError> {
-    state.read(PIN_FILE)
-}
-
-/// Proves each side to the other, pins where the code was proved, and raises the connection's
-/// limits. Takes at most 10 s; on any error the connection is closed, after a refused peer was told.
-///
-/// Which side calls with `is_dialler` must be the one that dialled. A new pin goes to `state`
-/// (whose pin overrides an older `creds.pinned` if the two differ) and recv's saved code is marked
-/// as used; give the peer's fingerprint in `creds.pinned` from then on. Not cancel-safe: drop the
-/// connection too.
-pub async fn authenticate(
-    conn: &Connection,
-    is_dialler: bool,
-    creds: &Credentials,
-    state: &StateDir,
-) -> Result<(ControlSender, ControlReceiver, Paired), AuthError> {
-    let terms = Terms {
-        version: PROTOCOL_VERSION,
-        limit: LIMIT,
-    };
-    authenticate_on(conn, is_dialler, creds, state, terms).await
-}
-
-/// What [`authenticate`] fixes and tests vary.
-#[doc(hidden)]
-#[derive(Debug, Clone, Copy)]
-pub struct Terms {
-    pub version: u16,
-    pub limit: Duration,
-}
-
-#[doc(hidden)]
-pub async fn authenticate_on(
-    conn: &Connection,
-    is_dialler: bool,
-    creds: &Credentials,
-    state: &StateDir,
-    terms: Terms,
-) -> Result<(ControlSender, ControlReceiver, Paired), AuthError> {
-    let exchange = Exchange {
-        conn,
-        creds,
-        state,
-        version: terms.version,
-    };
-    let shaken = timeout(terms.limit, exchange.run(is_dialler)).await;
-    let ended = shaken.unwrap_or_else(|_| {
-        Err(AuthError::TimedOut {
-            remote: conn.remote_addr(),
-            seconds: terms.limit.as_secs(),
-        })
-    });
-    match ended {
-        Ok((mut control, paired)) => {
-            conn.raise_limits();
-            control.raise_limits();
-            Ok((control.sender, control.receiver, paired))
-        }
-        Err(error) => {
-            conn.close(CloseCode::Refused, &brief(&error));
-            Err(error)
-        }
-    }
-}
-
-/// The close reason: no paths or causes of ours, the peer is not trusted.
-fn brief(error: &AuthError) -> String {
-    match error {
-        AuthError::Refused { us, refusal, .. } => refusal.explain(*us).to_string(),
-        AuthError::RefusedByPeer { .. } => "refused".to_owned(),
-        AuthError::TimedOut { seconds, .. } => format!("no handshake within {seconds} s"),
-        _ => "the handshake failed".to_owned(),
-    }
-}
-
 /// One side's view of one handshake.
-struct Exchange<'a> {
-    conn: &'a Connection,
-    creds: &'a Credentials,
-    state: &'a StateDir,
-    version: u16,
+pub(super) struct Exchange<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) creds: &'a Credentials,
+    pub(super) state: &'a StateDir,
+    pub(super) version: u16,
 }
 
 impl Exchange<'_> {
-    async fn run(&self, is_dialler: bool) -> Result<(Control, Paired), AuthError> {
+    pub(super) async fn run(&self, is_dialler: bool) -> Result<(Control, Paired), AuthError> {
         if is_dialler {
             let control = self
                 .conn
