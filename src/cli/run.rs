@@ -19,6 +19,8 @@ use crate::wire::handshake::PairCode;
 use crate::wire::message::Omit;
 use crate::{clone, demo, recv, send, state};
 
+/// Chunks that recv takes side by side at least: send knows its own server best.
+const RECV_JOBS: usize = 8;
 /// How long `clone` keeps trying to reach itself.
 const CLONE_GIVE_UP: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -142,7 +144,7 @@ fn target(options: &TargetOptions, common: &CommonOptions) -> recv::Options {
         state: state_root(&common.migration),
         migration: common.migration.migration.clone(),
         memory: common.memory,
-        jobs: crate::runtime::MAX_JOBS,
+        jobs: options.index_jobs().max(RECV_JOBS),
         index_jobs: options.index_jobs(),
         create_db: options.create_db,
         journal_schema: options.journal_schema.clone(),

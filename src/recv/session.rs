@@ -1,11 +1,13 @@
 //! One connection to send, from its greeting to its end.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::builder::BuildError;
@@ -35,6 +37,8 @@ pub(super) const BLOB_STREAMS: u32 = 2;
 const PLAN_LIMIT: u64 = 256 << 20;
 /// pg_dump's archive of 10,000 tables takes 20 MiB.
 const ARCHIVE_LIMIT: u64 = 1 << 30;
+/// How long a side that breaks off a stream may take to say why.
+const EXPLANATION_LIMIT: Duration = Duration::from_secs(3);
 const BLOB_PIECE: usize = 256 << 10;
 
 /// What lasts from connection to connection.
@@ -200,32 +204,35 @@ async fn stand(context: &mut Context, greet: &Greet) -> Result<Standing, Break> 
     let finished = context.record.finished.clone();
     let (options, info, greet) = (context.options.clone(), context.info.clone(), greet.clone());
     let chunks = context.migration.as_ref().map_or(0, |m| m.plan.chunks.len());
-    let standing = spawn_blocking(move || journal_standing(&options, &info, &greet, finished, chunks))
+    let (jobs, window_log) = (context.budget.jobs, context.budget.window_log);
+    let (server_version, state) = spawn_blocking(move || journal_state(&options, &info, &greet, finished, chunks))
         .await
         .map_err(|e| RecvError::Worker(e.to_string()))??;
+    let standing = Standing {
+        pgpipe: env!("CARGO_PKG_VERSION").into(),
+        target: context.info.to_string(),
+        server_version,
+        jobs: u16::try_from(jobs).unwrap_or(u16::MAX),
+        window_log,
+        state,
+    };
     (context.display.say)(&first_line(&context.options.migration, &standing.state));
     Ok(standing)
 }
 
-fn journal_standing(
+fn journal_state(
     options: &Options,
     info: &ConnInfo,
     greet: &Greet,
     finished: Option<Finished>,
     chunks: usize,
-) -> Result<Standing, RecvError> {
+) -> Result<(u32, TargetState), RecvError> {
     let name = options.application_name();
     let journal = Journal::new(&options.journal_schema, greet.id);
-    let standing = |server_version, state| Standing {
-        pgpipe: env!("CARGO_PKG_VERSION").into(),
-        target: info.to_string(),
-        server_version,
-        state,
-    };
     let mut client = match database::connect(info, &name) {
         Err(database::DatabaseError::Missing { .. }) if options.create_db => {
             let server = database::connect_to_server(info, &name)?;
-            return Ok(standing(server.server_version(), TargetState::New));
+            return Ok((server.server_version(), TargetState::New));
         }
         other => other?,
     };
@@ -235,10 +242,10 @@ fn journal_standing(
         if !options.keep_journal && journal.exists(&mut client)? {
             journal.drop(&mut client)?;
         }
-        return Ok(standing(version, TargetState::Finished { report: finished.report, exit: finished.exit }));
+        return Ok((version, TargetState::Finished { report: finished.report, exit: finished.exit }));
     }
     if !journal.exists(&mut client)? {
-        return Ok(standing(version, TargetState::New));
+        return Ok((version, TargetState::New));
     }
     let contents = journal.read(&mut client)?;
     let committed: std::collections::BTreeSet<_> = contents.parts.keys().map(|(chunk, _)| chunk).collect();
@@ -247,7 +254,7 @@ fn journal_standing(
         chunks: chunks as u32,
         data_durable: contents.steps.contains(finish::DATA),
     };
-    Ok(standing(version, state))
+    Ok((version, state))
 }
 
 fn first_line(name: &str, state: &TargetState) -> String {
@@ -442,6 +449,9 @@ async fn receive(
                         *streams = None;
                     }
                 }
+                Event::WorkFailed(RecvError::Work(WorkError::Transport(error))) => {
+                    return Err(reason(talk, error).await);
+                }
                 Event::WorkFailed(error) => return Err(error.into()),
                 Event::BuildFailed(error) => return Err(RecvError::Build(error).into()),
                 Event::BuildProgress => show_build(context),
@@ -451,6 +461,18 @@ async fn receive(
             _ = stop.wait_for(|&stop| stop) => return Ok(None),
         }
     }
+}
+
+/// A stream that send broke off: send itself says why, on the control stream.
+async fn reason(talk: &mut Talk, error: TransportError) -> Break {
+    let explained = async {
+        loop {
+            if let Err(broke) = talk.hear().await {
+                return broke;
+            }
+        }
+    };
+    timeout(EXPLANATION_LIMIT, explained).await.unwrap_or_else(|_| error.into())
 }
 
 /// Reads a stream's header and claims its chunk: nothing outside the plan, nothing twice.

@@ -150,7 +150,8 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         (display.say)(reason);
     }
     let peering = Peering::open(&state, Role::Send, &options.link, options.code.clone(), limits(&budget), Arc::clone(&display.say)).await?;
-    let context = Context { options, info, source, pg_dump, state, record, budget, display };
+    let agreed = budget.clone();
+    let context = Context { options, info, source, pg_dump, state, record, budget, agreed, display };
     Box::pin(sessions(context, peering)).await
 }
 

@@ -1,11 +1,13 @@
 //! One connection to recv, from the greeting to its end.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::prepare::{Preparation, recorded_plan};
 use super::record::{ARCHIVE, Finished, PLAN, Record};
@@ -29,6 +31,8 @@ use crate::wire::message::{Greet, Offer, SourceInfo, Standing, StreamHeader, Tai
 
 /// Streams beside those of the chunks: plan and archive.
 pub(super) const BLOB_STREAMS: u32 = 2;
+/// How long a side that breaks off a stream may take to say why.
+const EXPLANATION_LIMIT: Duration = Duration::from_secs(3);
 /// Bytes of a file per write.
 const BLOB_PIECE: usize = 256 << 10;
 
@@ -41,6 +45,8 @@ pub(super) struct Context {
     pub(super) state: Arc<StateDir>,
     pub(super) record: Record,
     pub(super) budget: Budget,
+    /// What both sides can afford, as of the last greeting.
+    pub(super) agreed: Budget,
     pub(super) display: Display,
 }
 
@@ -157,19 +163,19 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     follow(context, talk).await
 }
 
-async fn greet(context: &Context, talk: &mut Talk) -> Result<Standing, Break> {
+async fn greet(context: &mut Context, talk: &mut Talk) -> Result<Standing, Break> {
     let greet = Greet {
         pgpipe: env!("CARGO_PKG_VERSION").into(),
         migration: context.options.migration.clone(),
         id: context.record.id,
         source: context.source.clone(),
         jobs: u16::try_from(context.budget.jobs).unwrap_or(u16::MAX),
-        window_log: context.budget.window_log,
     };
     talk.say(&ToRecv::Greet(greet)).await?;
     let ToSend::Standing(standing) = talk.hear().await? else {
         return Err(SendError::Protocol("expected Standing").into());
     };
+    context.agreed = context.budget.agree(usize::from(standing.jobs), standing.window_log);
     let say = &context.display.say;
     let name = &context.options.migration;
     say(&match &standing.state {
@@ -337,6 +343,7 @@ async fn data(
                 Err(error) => break Err(error),
             },
             Some(event) = happened.recv() => break Err(match event {
+                Event::Failed(SendError::Work(WorkError::Transport(error))) => reason(talk, error).await,
                 Event::Failed(error) => error.into(),
                 Event::KeeperGone => SendError::SnapshotGone.into(),
             }),
@@ -350,6 +357,18 @@ async fn data(
     result
 }
 
+/// A stream that recv broke off: recv itself says why, on the control stream.
+async fn reason(talk: &mut Talk, error: TransportError) -> Break {
+    let explained = async {
+        loop {
+            if let Err(broke) = talk.hear().await {
+                return broke;
+            }
+        }
+    };
+    timeout(EXPLANATION_LIMIT, explained).await.unwrap_or_else(|_| error.into())
+}
+
 fn committed(context: &Context, shared: &Shared, chunk: crate::chunk::ChunkId) {
     worker::lock(&shared.ledger).commit(chunk);
     if let Some(chunk) = shared.plan.chunk(chunk) {
@@ -358,12 +377,12 @@ fn committed(context: &Context, shared: &Shared, chunk: crate::chunk::ChunkId) {
 }
 
 fn params(context: &Context) -> ChunkParams {
-    let window_log = u8::try_from(context.budget.window_log).expect("windows are below 2^255");
+    let window_log = u8::try_from(context.agreed.window_log).expect("windows are below 2^255");
     let default = ChunkParams::default();
     match context.options.compress {
         Compress::None => ChunkParams::UNCOMPRESSED,
         Compress::Auto => ChunkParams { window_log: default.window_log.min(window_log), ..default },
-        Compress::Level(level) => ChunkParams { level: Some(level.min(context.budget.max_level)), window_log },
+        Compress::Level(level) => ChunkParams { level: Some(level.min(context.agreed.max_level)), window_log },
     }
 }
 
@@ -375,7 +394,7 @@ fn start_workers(
     snapshot: &str,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Vec<Thread> {
-    (0..context.budget.jobs)
+    (0..context.agreed.jobs)
         .flat_map(|number| start_worker(context, shared, snapshot, events, number))
         .collect()
 }
@@ -387,7 +406,7 @@ fn start_worker(
     events: &mpsc::UnboundedSender<Event>,
     number: usize,
 ) -> [Thread; 2] {
-    let (sender, receiver, pool) = worker::channel(context.budget.raw_buffers);
+    let (sender, receiver, pool) = worker::channel(context.agreed.raw_buffers);
     let (info, name) = (context.info.clone(), format!("pgpipe send {} {number}", context.options.migration));
     let encoding = pg_session::transfer_encoding(&context.source.encoding);
     let snapshot = snapshot.to_owned();

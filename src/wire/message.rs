@@ -59,8 +59,6 @@ pub struct Greet {
     pub source: SourceInfo,
     /// Chunks are sent side by side on this many streams.
     pub jobs: u16,
-    /// The largest zstd window that send will use, as a power of two.
-    pub window_log: u32,
 }
 
 /// What recv must know of the source to make or judge the target database.
@@ -93,6 +91,10 @@ pub struct Standing {
     /// For people: database, host, port.
     pub target: String,
     pub server_version: u32,
+    /// Chunks that recv can take side by side.
+    pub jobs: u16,
+    /// The largest zstd window that recv can hold, as a power of two.
+    pub window_log: u32,
     pub state: TargetState,
 }
 
