@@ -139,7 +139,10 @@ async fn listening_child() {
         .unwrap();
     let address = link.local_addr().unwrap().to_string();
     state.write_bytes("address", address.as_bytes()).unwrap();
-    let _conn = link.connect().await.unwrap();
+    let conn = link.connect().await.unwrap();
+    let mut control = conn.accept_control().await.unwrap();
+    let ping: String = control.receiver.recv().await.unwrap();
+    control.sender.send(&ping).await.unwrap();
     // Ends by the kill; the limit is for a parent that died first.
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
@@ -172,6 +175,10 @@ async fn a_restarted_listener_resets_old_connections() {
         .await
         .unwrap();
     let old = dialler.connect().await.unwrap();
+    // A round trip ends TLS on both sides: before it there is no reset, only the idle timeout.
+    let mut control = old.open_control().await.unwrap();
+    control.sender.send("ping").await.unwrap();
+    let _: String = control.receiver.recv().await.unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
 
