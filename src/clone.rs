@@ -45,10 +45,15 @@ pub async fn run(
     mut target: recv::Options,
     display: Display,
 ) -> Result<Outcome, CloneError> {
-    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port();
     let address = format!("{}:{port}", Ipv4Addr::LOCALHOST);
     let path = source.state.join(format!("{}.pair", source.migration));
-    let code = Code::File { path: path.clone(), lifetime: PAIR_LIFETIME };
+    let code = Code::File {
+        path: path.clone(),
+        lifetime: PAIR_LIFETIME,
+    };
     source.link = LinkSpec::Dial(address.clone());
     target.link = LinkSpec::Listen(address);
     source.code = code.clone();

@@ -145,20 +145,36 @@ mod tests {
         let plan = two_tables();
         let mut ledger = Ledger::new(&plan);
         let claimed: Vec<_> = std::iter::from_fn(|| ledger.claim_next()).collect();
-        assert_eq!(claimed, plan.chunks.iter().map(|c| c.id).collect::<Vec<_>>());
-        assert_eq!(ledger.claim(ChunkId(0)), Err(ClaimError::Claimed(ChunkId(0))));
-        assert_eq!(ledger.claim(ChunkId(99)), Err(ClaimError::Unknown(ChunkId(99))));
+        assert_eq!(
+            claimed,
+            plan.chunks.iter().map(|c| c.id).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            ledger.claim(ChunkId(0)),
+            Err(ClaimError::Claimed(ChunkId(0)))
+        );
+        assert_eq!(
+            ledger.claim(ChunkId(99)),
+            Err(ClaimError::Unknown(ChunkId(99)))
+        );
     }
 
     #[test]
     fn a_table_completes_with_its_last_chunk() {
         let plan = two_tables();
         let mut ledger = Ledger::new(&plan);
-        let complete: Vec<_> = plan.chunks.iter().map(|c| ledger.commit(c.id).len()).collect();
+        let complete: Vec<_> = plan
+            .chunks
+            .iter()
+            .map(|c| ledger.commit(c.id).len())
+            .collect();
         assert_eq!(complete.iter().sum::<usize>(), 2);
         assert!(ledger.all_committed());
         assert!(ledger.commit(ChunkId(0)).is_empty());
-        assert_eq!(ledger.claim(ChunkId(0)), Err(ClaimError::Committed(ChunkId(0))));
+        assert_eq!(
+            ledger.claim(ChunkId(0)),
+            Err(ClaimError::Committed(ChunkId(0)))
+        );
     }
 
     proptest! {

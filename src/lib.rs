@@ -26,7 +26,6 @@ pub mod transport;
 // 4. the two ends
 pub mod sink;
 pub mod source;
-pub mod verify;
 
 // 5. where they meet
 pub mod clone;

@@ -48,8 +48,13 @@ fn warn_of_passwords(command: &Command) {
 
 fn receive(options: &RecvOptions) -> Exit {
     let code = match &options.link.pair_file {
-        Some(path) => Code::File { path: path.clone(), lifetime: options.pair_expires },
-        None => Code::Make { lifetime: options.pair_expires },
+        Some(path) => Code::File {
+            path: path.clone(),
+            lifetime: options.pair_expires,
+        },
+        None => Code::Make {
+            lifetime: options.pair_expires,
+        },
     };
     let side = recv::Options {
         link: link(&options.link),
@@ -59,13 +64,18 @@ fn receive(options: &RecvOptions) -> Exit {
         ..target(&options.target, &options.common)
     };
     drive(&options.common, |display| async {
-        recv::run(side, display).await.map_err(|error| (error.is_resumable(), one_line(&error)))
+        recv::run(side, display)
+            .await
+            .map_err(|error| (error.is_resumable(), one_line(&error)))
     })
 }
 
 fn send(options: &SendOptions) -> Exit {
     let code = match &options.link.pair_file {
-        Some(path) => Code::File { path: path.clone(), lifetime: std::time::Duration::ZERO },
+        Some(path) => Code::File {
+            path: path.clone(),
+            lifetime: std::time::Duration::ZERO,
+        },
         None => Code::Ask(Arc::new(ask_code)),
     };
     let side = send::Options {
@@ -76,20 +86,25 @@ fn send(options: &SendOptions) -> Exit {
         ..source(&options.source, &options.common)
     };
     drive(&options.common, |display| async {
-        send::run(side, display).await.map_err(|error| (error.is_resumable(), one_line(&error)))
+        send::run(side, display)
+            .await
+            .map_err(|error| (error.is_resumable(), one_line(&error)))
     })
 }
 
 fn ask_code() -> Result<PairCode, String> {
     let text = prompt_pair_code().map_err(|error| one_line(&error))?;
-    text.parse().map_err(|error: crate::wire::handshake::PairCodeError| error.to_string())
+    text.parse()
+        .map_err(|error: crate::wire::handshake::PairCodeError| error.to_string())
 }
 
 fn clone(options: &CloneOptions) -> Exit {
     let source = source(&options.source, &options.common);
     let target = target(&options.target, &options.common);
     drive(&options.common, |display| async {
-        clone::run(source, target, display).await.map_err(|error| (error.is_resumable(), one_line(&error)))
+        clone::run(source, target, display)
+            .await
+            .map_err(|error| (error.is_resumable(), one_line(&error)))
     })
 }
 
@@ -174,8 +189,9 @@ where
     };
     let ended = runtime.block_on(async {
         let notice = Arc::clone(&progress);
-        let interrupt = Interrupt::install(move || notice.line("stopping; once more to stop at once"))
-            .map_err(|error| (false, format!("cannot handle signals: {error}")))?;
+        let interrupt =
+            Interrupt::install(move || notice.line("stopping; once more to stop at once"))
+                .map_err(|error| (false, format!("cannot handle signals: {error}")))?;
         let speaker = Arc::clone(&progress);
         let display = Display {
             meter,
@@ -193,7 +209,10 @@ where
 
 /// Transport and control only: rows are moved by threads of their own.
 fn tokio_runtime() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
 }
 
 fn conclude(common: &CommonOptions, ended: Result<Outcome, (bool, String)>) -> Exit {

@@ -8,10 +8,17 @@ const SETTINGS: &str = include_str!("session.sql");
 /// Opens a session with every setting that a migration depends on.
 ///
 /// `client_encoding` is [`transfer_encoding`] where rows travel, and UTF8 elsewhere.
-pub fn open(info: &ConnInfo, application_name: &str, client_encoding: &str) -> Result<Client, PgError> {
+pub fn open(
+    info: &ConnInfo,
+    application_name: &str,
+    client_encoding: &str,
+) -> Result<Client, PgError> {
     let mut client = Client::connect(info, application_name)?;
     client.execute(SETTINGS)?;
-    client.execute(&format!("SET client_encoding = {}", quote_literal(client_encoding)))?;
+    client.execute(&format!(
+        "SET client_encoding = {}",
+        quote_literal(client_encoding)
+    ))?;
     Ok(client)
 }
 

@@ -26,7 +26,8 @@ pub fn plan(tables: Vec<Table>, cut: Cut) -> Plan {
     let mut chunks = Vec::new();
     let mut small = Vec::new();
     for (index, table) in tables.iter().enumerate() {
-        let index = TableIndex(u32::try_from(index).expect("PostgreSQL has fewer than 2^32 tables"));
+        let index =
+            TableIndex(u32::try_from(index).expect("PostgreSQL has fewer than 2^32 tables"));
         if table.bytes < cut.chunk_bytes / SMALL_FRACTION {
             small.push((index, table));
         } else {
@@ -37,15 +38,27 @@ pub fn plan(tables: Vec<Table>, cut: Cut) -> Plan {
         let group = small.iter().filter(|(_, t)| t.persistence == persistence);
         chunks.extend(share(group, persistence, cut));
     }
-    Plan { tables, chunks: number(chunks) }
+    Plan {
+        tables,
+        chunks: number(chunks),
+    }
 }
 
 /// Splits one table into ranges of equal pages; the last is open-ended.
 fn split(index: TableIndex, table: &Table, cut: Cut) -> Vec<Chunk> {
     let wanted = table.bytes.div_ceil(cut.chunk_bytes.max(1)).max(1);
-    let count = u32::try_from(wanted).unwrap_or(u32::MAX).min(table.pages.max(1));
+    let count = u32::try_from(wanted)
+        .unwrap_or(u32::MAX)
+        .min(table.pages.max(1));
     if count == 1 || !cut.tid_ranges {
-        return vec![chunk(vec![Part { table: index, range: Range::Whole }], table.bytes, table.persistence)];
+        return vec![chunk(
+            vec![Part {
+                table: index,
+                range: Range::Whole,
+            }],
+            table.bytes,
+            table.persistence,
+        )];
     }
     let bytes = table.bytes / u64::from(count);
     (0..count)
@@ -53,7 +66,14 @@ fn split(index: TableIndex, table: &Table, cut: Cut) -> Vec<Chunk> {
             let edge = |i: u32| (u64::from(table.pages) * u64::from(i) / u64::from(count)) as u32;
             let to = (i + 1 < count).then(|| edge(i + 1));
             let range = Range::Pages { from: edge(i), to };
-            chunk(vec![Part { table: index, range }], bytes, table.persistence)
+            chunk(
+                vec![Part {
+                    table: index,
+                    range,
+                }],
+                bytes,
+                table.persistence,
+            )
         })
         .collect()
 }
@@ -69,9 +89,15 @@ fn share<'a>(
     for &(index, table) in tables {
         let full = open.bytes + table.bytes > cut.chunk_bytes / SMALL_FRACTION;
         if !open.parts.is_empty() && (full || open.parts.len() == SHARED_PARTS) {
-            chunks.push(std::mem::replace(&mut open, chunk(Vec::new(), 0, persistence)));
+            chunks.push(std::mem::replace(
+                &mut open,
+                chunk(Vec::new(), 0, persistence),
+            ));
         }
-        open.parts.push(Part { table: index, range: Range::Whole });
+        open.parts.push(Part {
+            table: index,
+            range: Range::Whole,
+        });
         open.bytes += table.bytes;
     }
     if !open.parts.is_empty() {
@@ -81,7 +107,12 @@ fn share<'a>(
 }
 
 fn chunk(parts: Vec<Part>, bytes: u64, persistence: Persistence) -> Chunk {
-    Chunk { id: ChunkId(0), parts, bytes, persistence }
+    Chunk {
+        id: ChunkId(0),
+        parts,
+        bytes,
+        persistence,
+    }
 }
 
 /// Orders by size, largest first (a late large chunk would leave the other workers idle), and
@@ -117,7 +148,11 @@ pub(crate) mod tests {
         Table {
             oid: Oid(oid),
             name: QualifiedName::new("public", format!("t{oid}")),
-            persistence: if oid % 5 == 4 { Persistence::Unlogged } else { Persistence::Permanent },
+            persistence: if oid % 5 == 4 {
+                Persistence::Unlogged
+            } else {
+                Persistence::Permanent
+            },
             columns: vec!["a".into()],
             format: Format::Binary,
             text_because: None,
@@ -129,20 +164,38 @@ pub(crate) mod tests {
 
     /// A plan with chunks of `pages` heap pages.
     pub(crate) fn plan_of(tables: Vec<Table>, pages: u64) -> Plan {
-        plan(tables, Cut { chunk_bytes: pages * 8192, tid_ranges: true })
+        plan(
+            tables,
+            Cut {
+                chunk_bytes: pages * 8192,
+                tid_ranges: true,
+            },
+        )
     }
 
     #[test]
     fn toast_counts_and_splits_by_heap_pages() {
         let mut toasted = table(1, 10);
         toasted.bytes = 1 << 30;
-        let plan = plan(vec![toasted], Cut { chunk_bytes: 128 << 20, tid_ranges: true });
+        let plan = plan(
+            vec![toasted],
+            Cut {
+                chunk_bytes: 128 << 20,
+                tid_ranges: true,
+            },
+        );
         assert_eq!(plan.chunks.len(), 8);
     }
 
     #[test]
     fn without_tid_ranges_a_table_stays_whole() {
-        let plan = plan(vec![table(1, 1000)], Cut { chunk_bytes: 8192, tid_ranges: false });
+        let plan = plan(
+            vec![table(1, 1000)],
+            Cut {
+                chunk_bytes: 8192,
+                tid_ranges: false,
+            },
+        );
         assert_eq!(plan.chunks.len(), 1);
         assert_eq!(plan.chunks[0].parts[0].range, Range::Whole);
     }
@@ -150,7 +203,10 @@ pub(crate) mod tests {
     #[test]
     fn ten_thousand_empty_tables_share_chunks() {
         let tables = (0..10_000).map(|oid| table(oid * 5, 0)).collect();
-        assert_eq!(plan_of(tables, 1000).chunks.len(), 10_000usize.div_ceil(SHARED_PARTS));
+        assert_eq!(
+            plan_of(tables, 1000).chunks.len(),
+            10_000usize.div_ceil(SHARED_PARTS)
+        );
     }
 
     proptest! {

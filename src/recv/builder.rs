@@ -76,18 +76,29 @@ pub(super) struct Builder {
 
 impl Builder {
     /// Starts the threads; says [`Event::Built`] when everything is restored.
-    pub(super) fn start(site: Site, contents: Contents, schedule: Schedule, events: UnboundedSender<Event>) -> Self {
+    pub(super) fn start(
+        site: Site,
+        contents: Contents,
+        schedule: Schedule,
+        events: UnboundedSender<Event>,
+    ) -> Self {
         let jobs = site.jobs.max(1);
         let shared = Arc::new(Shared {
             site,
             contents,
-            progress: Mutex::new(Progress { schedule, refresh: Refresh::Due, stopped: false }),
+            progress: Mutex::new(Progress {
+                schedule,
+                refresh: Refresh::Due,
+                stopped: false,
+            }),
             changed: Condvar::new(),
             closers: Mutex::default(),
             live: AtomicUsize::new(jobs),
             events,
         });
-        let threads = (0..jobs).map(|number| spawn(Arc::clone(&shared), number)).collect();
+        let threads = (0..jobs)
+            .map(|number| spawn(Arc::clone(&shared), number))
+            .collect();
         Self { shared, threads }
     }
 
@@ -195,7 +206,10 @@ impl Shared {
             if progress.refresh == Refresh::Done && progress.schedule.is_finished() {
                 return None;
             }
-            progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
+            progress = self
+                .changed
+                .wait(progress)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -211,7 +225,12 @@ impl Shared {
 
     fn refresh(&self, restorer: &mut Restorer) -> Result<(), BuildError> {
         for view in &self.site.refresh {
-            finish::refresh(restorer.client(), &self.site.journal, &self.contents.steps, view)?;
+            finish::refresh(
+                restorer.client(),
+                &self.site.journal,
+                &self.contents.steps,
+                view,
+            )?;
         }
         Ok(())
     }

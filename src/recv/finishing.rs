@@ -10,7 +10,8 @@ use super::session::Context;
 use super::{Options, RecvError};
 use crate::pg::{Client, ConnInfo};
 use crate::report::{
-    Display, Ending, ObjectError, Report, SideReport, SideStats, SnapshotPoint, TableReport, Verified,
+    Display, Ending, ObjectError, Report, SideReport, SideStats, SnapshotPoint, TableReport,
+    Verified,
 };
 use crate::schema::Format;
 use crate::sink::journal::Contents;
@@ -73,7 +74,11 @@ impl End {
         }
         self.display.meter.end_phase();
         let report = self.report(migration, &journal.read(&mut client)?);
-        let finished = Finished { exit: self.ending(&report).code(), report: report.to_json(), acknowledged: false };
+        let finished = Finished {
+            exit: self.ending(&report).code(),
+            report: report.to_json(),
+            acknowledged: false,
+        };
         record.finished = Some(finished.clone());
         record.save(state)?;
         if !self.options.keep_journal {
@@ -85,7 +90,12 @@ impl End {
     /// ANALYZE of every table, as many at a time as index builds.
     fn analyze(&self, migration: &Migration, client: &mut Client) -> Result<(), RecvError> {
         let tables = Mutex::new(finish::tables_to_analyze(client, &migration.journal)?.into_iter());
-        let next = || tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+        let next = || {
+            tables
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .next()
+        };
         let work = || -> Result<(), RecvError> {
             let mut client = database::connect(&self.info, &self.options.application_name())?;
             while let Some(table) = next() {
@@ -94,10 +104,13 @@ impl End {
             Ok(())
         };
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.options.index_jobs.max(1)).map(|_| scope.spawn(work)).collect();
-            threads
-                .into_iter()
-                .try_for_each(|t| t.join().unwrap_or_else(|_| Err(RecvError::Worker("analyze".into()))))
+            let threads: Vec<_> = (0..self.options.index_jobs.max(1))
+                .map(|_| scope.spawn(work))
+                .collect();
+            threads.into_iter().try_for_each(|t| {
+                t.join()
+                    .unwrap_or_else(|_| Err(RecvError::Worker("analyze".into())))
+            })
         })
     }
 
@@ -113,9 +126,17 @@ impl End {
 
     fn report(&self, migration: &Migration, contents: &Contents) -> Report {
         let snapshot = &migration.offer.snapshot;
-        let point = SnapshotPoint { time: snapshot.time.clone(), lsn: snapshot.lsn.to_string() };
+        let point = SnapshotPoint {
+            time: snapshot.time.clone(),
+            lsn: snapshot.lsn.to_string(),
+        };
         let source = &migration.greet.source.display;
-        let mut report = Report::new(&self.options.migration, source, self.info.to_string(), point);
+        let mut report = Report::new(
+            &self.options.migration,
+            source,
+            self.info.to_string(),
+            point,
+        );
         let meter = &self.display.meter;
         let mut ours = SideReport::new(Role::Recv, SideStats::measure(0, meter.latencies()));
         ours.tables = tables(migration, contents);
@@ -138,7 +159,9 @@ fn tables(migration: &Migration, contents: &Contents) -> Vec<TableReport> {
     let mut tables: BTreeMap<u32, (TableReport, crate::chunk::Digest)> = BTreeMap::new();
     for chunk in &plan.chunks {
         for (number, part) in (0..).zip(&chunk.parts) {
-            let Some(record) = contents.parts.get(&(chunk.id, number)) else { continue };
+            let Some(record) = contents.parts.get(&(chunk.id, number)) else {
+                continue;
+            };
             let (table, digest) = tables.entry(part.table.0).or_default();
             *digest += record.digest;
             table.wire_bytes += record.wire_bytes;

@@ -90,7 +90,12 @@ impl Installation<'_> {
             }
         } else {
             database::require_absent(&mut client, &plan)?;
-            journal.create(&mut client, &self.options.migration, &self.greet.source, self.offer)?;
+            journal.create(
+                &mut client,
+                &self.options.migration,
+                &self.greet.source,
+                self.offer,
+            )?;
         }
         let schema = Arc::new(self.schema(client.server_version())?);
         self.pre_data(&mut client, &journal, &schema)?;
@@ -102,9 +107,12 @@ impl Installation<'_> {
     fn plan(&self) -> Result<Arc<Plan>, RecvError> {
         let bytes = self.state.read_bytes(PLAN)?.unwrap_or_default();
         if xxh3_128(&bytes) != self.offer.plan.digest {
-            return Err(RecvError::Protocol("the plan is not the one that was offered"));
+            return Err(RecvError::Protocol(
+                "the plan is not the one that was offered",
+            ));
         }
-        let plan: Plan = postcard::from_bytes(&bytes).map_err(|_| RecvError::Protocol("the plan cannot be decoded"))?;
+        let plan: Plan = postcard::from_bytes(&bytes)
+            .map_err(|_| RecvError::Protocol("the plan cannot be decoded"))?;
         if !plan.is_sound() {
             return Err(RecvError::Protocol("the plan contradicts itself"));
         }
@@ -134,44 +142,85 @@ impl Installation<'_> {
             no_tablespaces: omit.tablespaces,
         };
         let archive = Archive::open(&pg_restore.path, &path, options)?;
-        let bare = Archive::open(&pg_restore.path, &path, RestoreOptions { no_owner: true, ..options })?;
-        Ok(Schema { toc: archive.toc()?, archive, bare })
+        let bare = Archive::open(
+            &pg_restore.path,
+            &path,
+            RestoreOptions {
+                no_owner: true,
+                ..options
+            },
+        )?;
+        Ok(Schema {
+            toc: archive.toc()?,
+            archive,
+            bare,
+        })
     }
 
     /// Types, tables, views, functions: everything that must exist before rows can move.
-    fn pre_data(&self, client: &mut Client, journal: &Journal, schema: &Arc<Schema>) -> Result<(), RecvError> {
+    fn pre_data(
+        &self,
+        client: &mut Client,
+        journal: &Journal,
+        schema: &Arc<Schema>,
+    ) -> Result<(), RecvError> {
         let contents = journal.read(client)?;
         let (done, _) = ddl::restored(&contents.steps);
         let batches = pre_data_batches(&schema.toc);
         let total: usize = batches.iter().map(Vec::len).sum();
         let mut count = 0;
         let name = self.options.application_name();
-        let mut restorer = Restorer::connect(self.info, &name, journal.clone(), Arc::clone(schema), None)?;
+        let mut restorer =
+            Restorer::connect(self.info, &name, journal.clone(), Arc::clone(schema), None)?;
         for batch in batches {
-            let missing: Vec<DumpId> = batch.iter().copied().filter(|id| !done.contains(id)).collect();
+            let missing: Vec<DumpId> = batch
+                .iter()
+                .copied()
+                .filter(|id| !done.contains(id))
+                .collect();
             if !missing.is_empty() {
                 restorer.batch(&missing)?;
             }
             count += batch.len();
-            let _ = self.events.send(Event::Schema { done: count as u64, total: total as u64 });
+            let _ = self.events.send(Event::Schema {
+                done: count as u64,
+                total: total as u64,
+            });
         }
         Ok(())
     }
 
     /// Without its table no row can be stored: better to stop now than at the first chunk.
-    fn require_tables(&self, client: &mut Client, journal: &Journal, plan: &Plan) -> Result<(), RecvError> {
+    fn require_tables(
+        &self,
+        client: &mut Client,
+        journal: &Journal,
+        plan: &Plan,
+    ) -> Result<(), RecvError> {
         let there = database::tables(client)?;
         let Some(table) = plan.tables.iter().find(|t| !there.contains(&t.name)) else {
             return Ok(());
         };
         let errors = journal.read(client)?.errors;
         let name = format!(" {}", table.name.name);
-        let refused = errors.into_iter().find(|e| e.object.starts_with("TABLE ") && e.object.ends_with(&name));
-        let message = refused.map_or_else(|| "no such entry in the schema".to_owned(), |e| e.message);
-        Err(RecvError::Table { table: table.name.to_string(), message })
+        let refused = errors
+            .into_iter()
+            .find(|e| e.object.starts_with("TABLE ") && e.object.ends_with(&name));
+        let message =
+            refused.map_or_else(|| "no such entry in the schema".to_owned(), |e| e.message);
+        Err(RecvError::Table {
+            table: table.name.to_string(),
+            message,
+        })
     }
 
-    fn migration(&self, plan: Arc<Plan>, journal: Journal, schema: Arc<Schema>, contents: Contents) -> Migration {
+    fn migration(
+        &self,
+        plan: Arc<Plan>,
+        journal: Journal,
+        schema: Arc<Schema>,
+        contents: Contents,
+    ) -> Migration {
         let gates = plan.tables.iter().map(|t| (t.oid, t.bytes));
         let (done, built) = ddl::restored(&contents.steps);
         let schedule = Schedule::new(&schema.toc, gates).restore(done, built);
@@ -183,7 +232,11 @@ impl Installation<'_> {
             journal: journal.clone(),
             schema,
             jobs: self.options.index_jobs,
-            work_mem_mib: self.info.is_local().then(|| work_mem_mib(self.options.index_jobs)).flatten(),
+            work_mem_mib: self
+                .info
+                .is_local()
+                .then(|| work_mem_mib(self.options.index_jobs))
+                .flatten(),
             refresh: self.offer.refresh.clone(),
         };
         let builder = Builder::start(site, contents, schedule, self.events.clone());
@@ -239,7 +292,9 @@ impl Migration {
 /// A share of the free memory for each index build, where the server is on this host.
 fn work_mem_mib(jobs: usize) -> Option<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let available = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let available = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u64 = available.trim().strip_suffix(" kB")?.parse().ok()?;
     let share = kib / 1024 / INDEX_MEMORY_SHARE / jobs.max(1) as u64;
     Some(share.clamp(*WORK_MEM_MIB.start(), *WORK_MEM_MIB.end()))

@@ -21,8 +21,8 @@ use session::{Context, Ended};
 use crate::codec::ChunkParams;
 use crate::ledger::ClaimError;
 use crate::pg::{ConnInfo, ConnInfoError, PgError};
-use crate::report::{Display, Ending, Outcome, Report, one_line};
 use crate::report::units;
+use crate::report::{Display, Ending, Outcome, Report, one_line};
 use crate::runtime::Budget;
 use crate::runtime::tools::{self, ToolError, Tools};
 use crate::sink::archive::ArchiveError;
@@ -93,7 +93,9 @@ pub enum RecvError {
     Build(#[from] builder::BuildError),
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("this state directory belongs to another run of migration {migration:?}; use another --migration, or remove {path}")]
+    #[error(
+        "this state directory belongs to another run of migration {migration:?}; use another --migration, or remove {path}"
+    )]
     OtherMigration { migration: String, path: PathBuf },
     #[error("send calls its migration {theirs:?}, recv {ours:?}; give both the same --migration")]
     Name { ours: String, theirs: String },
@@ -124,7 +126,9 @@ impl RecvError {
             Self::Ddl(error) | Self::Build(builder::BuildError::Ddl(error)) => error.is_resumable(),
             Self::Postgres(source)
             | Self::Database(DatabaseError::Postgres(source))
-            | Self::Build(builder::BuildError::Journal(JournalError::Postgres { source, .. }))
+            | Self::Build(builder::BuildError::Journal(JournalError::Postgres {
+                source, ..
+            }))
             | Self::Journal(JournalError::Postgres { source, .. }) => is_passing(source),
             Self::Peer(_, resumable) => *resumable,
             Self::Peering(error) => error.is_timeout(),
@@ -133,20 +137,34 @@ impl RecvError {
     }
 
     fn failure(&self) -> Failure {
-        Failure { line: one_line(self), resumable: self.is_resumable() }
+        Failure {
+            line: one_line(self),
+            resumable: self.is_resumable(),
+        }
     }
 }
 
 /// Runs recv until the migration is finished, stopped or failed.
 pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvError> {
-    let state = Arc::new(StateDir::open(&options.state, &options.migration, Role::Recv)?);
+    let state = Arc::new(StateDir::open(
+        &options.state,
+        &options.migration,
+        Role::Recv,
+    )?);
     let record = Record::load(&state)?;
     if let Some(outcome) = acknowledged(&record, &options) {
-        (display.say)(&format!("migration {}: finished; nothing to do", options.migration));
+        (display.say)(&format!(
+            "migration {}: finished; nothing to do",
+            options.migration
+        ));
         return Ok(outcome);
     }
     let info = inspect(&options).await?;
-    let budget = Budget::derive(options.memory, options.jobs, ChunkParams::default().level.unwrap_or(1));
+    let budget = Budget::derive(
+        options.memory,
+        options.jobs,
+        ChunkParams::default().level.unwrap_or(1),
+    );
     let limits = Limits {
         stream_window: budget.stream_window,
         connection_window: budget.connection_window,
@@ -154,12 +172,31 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX) + session::BLOB_STREAMS,
         ..Limits::default()
     };
-    let mut peering = Peering::open(&state, Role::Recv, &options.link, options.code.clone(), limits, Arc::clone(&display.say)).await?;
+    let mut peering = Peering::open(
+        &state,
+        Role::Recv,
+        &options.link,
+        options.code.clone(),
+        limits,
+        Arc::clone(&display.say),
+    )
+    .await?;
     if let Some(code) = peering.code()? {
         (display.say)(&invitation(&options, code, peering.local_addr()));
     }
     let (events, happened) = mpsc::unbounded_channel();
-    let mut context = Context { options, info, state, record, budget, display, migration: None, built: false, events, happened };
+    let mut context = Context {
+        options,
+        info,
+        state,
+        record,
+        budget,
+        display,
+        migration: None,
+        built: false,
+        events,
+        happened,
+    };
     let result = Box::pin(sessions(&mut context, &mut peering)).await;
     peering.shutdown().await;
     // Joins the builder's threads, which may be in the middle of an index.
@@ -174,7 +211,10 @@ fn invitation(options: &Options, code: &PairingState, local: Option<SocketAddr>)
         Code::File { path, .. } => format!("pairing code is in {}", path.display()),
         _ => format!("pairing code {}", code.code),
     };
-    let until = code.expires.duration_since(SystemTime::now()).unwrap_or_default();
+    let until = code
+        .expires
+        .duration_since(SystemTime::now())
+        .unwrap_or_default();
     let hours = units::seconds(until.as_secs_f64());
     let link = match &options.link {
         LinkSpec::Listen(_) => format!("--connect {}", reachable(local)),
@@ -201,13 +241,19 @@ fn reachable(local: Option<SocketAddr>) -> String {
 }
 
 fn acknowledged(record: &Record, options: &Options) -> Option<Outcome> {
-    let finished = record.finished.as_ref().filter(|f| f.acknowledged && !options.stay)?;
+    let finished = record
+        .finished
+        .as_ref()
+        .filter(|f| f.acknowledged && !options.stay)?;
     outcome(finished)
 }
 
 fn outcome(finished: &Finished) -> Option<Outcome> {
     let report: Option<Report> = serde_json::from_str(&finished.report).ok();
-    Some(Outcome { ending: Ending::from_code(finished.exit)?, report })
+    Some(Outcome {
+        ending: Ending::from_code(finished.exit)?,
+        report,
+    })
 }
 
 /// One connection after the other until the migration ends.
@@ -228,7 +274,9 @@ async fn sessions(context: &mut Context, peering: &mut Peering) -> Result<Outcom
         let peer = match (reached, finished) {
             (Ok(peer), _) => peer,
             // Everything is there; send only never came for the report.
-            (Err(_), Some(finished)) => return outcome(&finished).ok_or(RecvError::Protocol("an unknown ending")),
+            (Err(_), Some(finished)) => {
+                return outcome(&finished).ok_or(RecvError::Protocol("an unknown ending"));
+            }
             (Err(error), None) => return Err(error.into()),
         };
         let ended = session::run(context, peer).await;
@@ -239,7 +287,10 @@ async fn sessions(context: &mut Context, peering: &mut Peering) -> Result<Outcom
 }
 
 /// Whether a session's end is recv's end.
-fn judge(context: &mut Context, ended: Result<Ended, RecvError>) -> Result<Option<Outcome>, RecvError> {
+fn judge(
+    context: &mut Context,
+    ended: Result<Ended, RecvError>,
+) -> Result<Option<Outcome>, RecvError> {
     let (say, stay) = (&context.display.say, context.options.stay);
     match ended {
         Ok(Ended::Finished(outcome)) if !stay => return Ok(Some(*outcome)),
@@ -251,7 +302,9 @@ fn judge(context: &mut Context, ended: Result<Ended, RecvError>) -> Result<Optio
         Err(error) if !stay => return Err(error),
         Ok(Ended::Lost(error)) => {
             tracing::warn!(%error, "connection lost");
-            say(&format!("connection to send lost ({error}); waiting for it to come back"));
+            say(&format!(
+                "connection to send lost ({error}); waiting for it to come back"
+            ));
         }
         Ok(_) => say("waiting for the next send"),
         Err(error) => say(&format!("{}; waiting for the next send", one_line(&error))),
@@ -260,7 +313,10 @@ fn judge(context: &mut Context, ended: Result<Ended, RecvError>) -> Result<Optio
 }
 
 fn stopped() -> Outcome {
-    Outcome { ending: Ending::Stopped, report: None }
+    Outcome {
+        ending: Ending::Stopped,
+        report: None,
+    }
 }
 
 /// Everything about the target that can be wrong before the network is touched.
@@ -270,11 +326,16 @@ async fn inspect(options: &Options) -> Result<ConnInfo, RecvError> {
         let info = ConnInfo::resolve(&options.target, &|name| std::env::var(name).ok())?;
         let name = options.application_name();
         let client = match database::connect(&info, &name) {
-            Err(DatabaseError::Missing { .. }) if options.create_db => database::connect_to_server(&info, &name)?,
+            Err(DatabaseError::Missing { .. }) if options.create_db => {
+                database::connect_to_server(&info, &name)?
+            }
             other => other?,
         };
-        Tools::find(options.pg_bin.as_deref()).pick_restore(OLDEST_DUMP, tools::major(client.server_version()))?;
+        Tools::find(options.pg_bin.as_deref())
+            .pick_restore(OLDEST_DUMP, tools::major(client.server_version()))?;
         Ok(info)
     });
-    inspected.await.map_err(|e| RecvError::Worker(e.to_string()))?
+    inspected
+        .await
+        .map_err(|e| RecvError::Worker(e.to_string()))?
 }

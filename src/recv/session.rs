@@ -18,18 +18,22 @@ use super::{Options, RecvError};
 use crate::chunk::ChunkId;
 use crate::codec::MAX_WINDOW_LOG;
 use crate::pg::ConnInfo;
+use crate::pg::session::transfer_encoding;
 use crate::report::{Display, Ending, Outcome, Report};
-use crate::runtime::{BLOCK_BYTES, Budget};
 use crate::runtime::Pool;
+use crate::runtime::{BLOCK_BYTES, Budget};
 use crate::sink::journal::Journal;
 use crate::sink::writer::{Writer, Written};
 use crate::sink::{database, finish};
-use crate::pg::session::transfer_encoding;
 use crate::state::StateDir;
-use crate::transport::peering::Session;
-use crate::transport::{CloseCode, Connection, ControlReceiver, ControlSender, RecvStream, TransportError};
+use crate::transport::auth::Session;
+use crate::transport::{
+    CloseCode, Connection, ControlReceiver, ControlSender, RecvStream, TransportError,
+};
 use crate::wire::frame;
-use crate::wire::message::{BlobInfo, Greet, Offer, Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend};
+use crate::wire::message::{
+    BlobInfo, Greet, Offer, Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend,
+};
 
 /// Streams beside those of the chunks: plan and archive.
 pub(super) const BLOB_STREAMS: u32 = 2;
@@ -59,7 +63,10 @@ pub(super) struct Context {
 /// What threads tell the session.
 pub(super) enum Event {
     /// Entries of the schema that are there before the data.
-    Schema { done: u64, total: u64 },
+    Schema {
+        done: u64,
+        total: u64,
+    },
     Committed(ChunkId, Written),
     WorkFailed(RecvError),
     BuildProgress,
@@ -84,7 +91,9 @@ impl<E: Into<RecvError>> From<E> for Break {
     fn from(error: E) -> Self {
         match error.into() {
             RecvError::Transport(lost) if is_lost(&lost) => Self::Ended(Ended::Lost(lost)),
-            RecvError::Work(WorkError::Transport(lost)) if is_lost(&lost) => Self::Ended(Ended::Lost(lost)),
+            RecvError::Work(WorkError::Transport(lost)) if is_lost(&lost) => {
+                Self::Ended(Ended::Lost(lost))
+            }
             other => Self::Failed(other),
         }
     }
@@ -97,8 +106,17 @@ fn is_lost(error: &TransportError) -> bool {
 
 /// Runs one connection to its end; tells send how it ended where that is still possible.
 pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, RecvError> {
-    let Session { connection, sender, receiver, .. } = peer;
-    let mut talk = Talk { connection, sender, receiver };
+    let Session {
+        conn: connection,
+        sender,
+        receiver,
+        ..
+    } = peer;
+    let mut talk = Talk {
+        connection,
+        sender,
+        receiver,
+    };
     let broke = match Box::pin(converse(context, &mut talk)).await {
         Ok(ended) => Break::Ended(ended),
         Err(broke) => broke,
@@ -159,7 +177,10 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     if finished {
         return farewell(context, talk).await;
     }
-    context.display.meter.waiting_for(Some("send to take its snapshot".into()));
+    context
+        .display
+        .meter
+        .waiting_for(Some("send to take its snapshot".into()));
     let mut stop = context.display.stop.clone();
     let message = tokio::select! {
         message = talk.hear() => message?,
@@ -174,7 +195,10 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     let Some(migration) = &context.migration else {
         return Ok(Ended::StoppedHere);
     };
-    let ready = ToSend::Ready { committed: migration.committed(), data_durable: migration.data_durable };
+    let ready = ToSend::Ready {
+        committed: migration.committed(),
+        data_durable: migration.data_durable,
+    };
     talk.say(&ready).await?;
     let moved = Box::pin(data(context, talk)).await;
     match moved? {
@@ -203,11 +227,15 @@ async fn stand(context: &mut Context, greet: &Greet) -> Result<Standing, Break> 
     }
     let finished = context.record.finished.clone();
     let (options, info, greet) = (context.options.clone(), context.info.clone(), greet.clone());
-    let chunks = context.migration.as_ref().map_or(0, |m| m.plan.chunks.len());
+    let chunks = context
+        .migration
+        .as_ref()
+        .map_or(0, |m| m.plan.chunks.len());
     let (jobs, window_log) = (context.budget.jobs, context.budget.window_log);
-    let (server_version, state) = spawn_blocking(move || journal_state(&options, &info, &greet, finished, chunks))
-        .await
-        .map_err(|e| RecvError::Worker(e.to_string()))??;
+    let (server_version, state) =
+        spawn_blocking(move || journal_state(&options, &info, &greet, finished, chunks))
+            .await
+            .map_err(|e| RecvError::Worker(e.to_string()))??;
     let standing = Standing {
         pgpipe: env!("CARGO_PKG_VERSION").into(),
         target: context.info.to_string(),
@@ -242,13 +270,20 @@ fn journal_state(
         if !options.keep_journal && journal.exists(&mut client)? {
             journal.drop(&mut client)?;
         }
-        return Ok((version, TargetState::Finished { report: finished.report, exit: finished.exit }));
+        return Ok((
+            version,
+            TargetState::Finished {
+                report: finished.report,
+                exit: finished.exit,
+            },
+        ));
     }
     if !journal.exists(&mut client)? {
         return Ok((version, TargetState::New));
     }
     let contents = journal.read(&mut client)?;
-    let committed: std::collections::BTreeSet<_> = contents.parts.keys().map(|(chunk, _)| chunk).collect();
+    let committed: std::collections::BTreeSet<_> =
+        contents.parts.keys().map(|(chunk, _)| chunk).collect();
     let state = TargetState::Begun {
         committed: committed.len() as u32,
         chunks: chunks as u32,
@@ -260,7 +295,11 @@ fn journal_state(
 fn first_line(name: &str, state: &TargetState) -> String {
     match state {
         TargetState::New => format!("migration {name}: new"),
-        TargetState::Begun { committed, data_durable: false, .. } => {
+        TargetState::Begun {
+            committed,
+            data_durable: false,
+            ..
+        } => {
             format!("migration {name}: continuing, {committed} chunks committed")
         }
         TargetState::Begun { .. } => format!("migration {name}: continuing, all rows are there"),
@@ -272,18 +311,32 @@ fn first_line(name: &str, state: &TargetState) -> String {
 async fn farewell(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break> {
     // Whether or not the farewell arrives: send has been told.
     let _ = talk.hear().await;
-    let finished = context.record.finished.as_mut().expect("finished, as just told");
+    let finished = context
+        .record
+        .finished
+        .as_mut()
+        .expect("finished, as just told");
     finished.acknowledged = true;
     let ended = super::outcome(finished).ok_or(RecvError::Protocol("an unknown ending"))?;
-    context.record.save(&context.state).map_err(RecvError::from)?;
+    context
+        .record
+        .save(&context.state)
+        .map_err(RecvError::from)?;
     Ok(Ended::Finished(Box::new(ended)))
 }
 
 /// Asks for plan and archive where our copies are not what is offered.
 async fn fetch(context: &Context, talk: &mut Talk, offer: &Offer) -> Result<(), Break> {
-    for (what, blob, limit) in [("a plan", offer.plan, PLAN_LIMIT), ("an archive", offer.archive, ARCHIVE_LIMIT)] {
+    for (what, blob, limit) in [
+        ("a plan", offer.plan, PLAN_LIMIT),
+        ("an archive", offer.archive, ARCHIVE_LIMIT),
+    ] {
         if blob.bytes > limit {
-            return Err(RecvError::TooLarge { what, bytes: blob.bytes }.into());
+            return Err(RecvError::TooLarge {
+                what,
+                bytes: blob.bytes,
+            }
+            .into());
         }
     }
     let plan = !holds(&context.state, PLAN, offer.plan).await?;
@@ -305,18 +358,26 @@ async fn holds(state: &Arc<StateDir>, file: &'static str, blob: BlobInfo) -> Res
     let state = Arc::clone(state);
     let holds = spawn_blocking(move || {
         let bytes = state.read_bytes(file)?;
-        Ok::<_, RecvError>(bytes.is_some_and(|bytes| xxhash_rust::xxh3::xxh3_128(&bytes) == blob.digest))
+        Ok::<_, RecvError>(
+            bytes.is_some_and(|bytes| xxhash_rust::xxh3::xxh3_128(&bytes) == blob.digest),
+        )
     });
-    Ok(holds.await.map_err(|e| RecvError::Worker(e.to_string()))??)
+    Ok(holds
+        .await
+        .map_err(|e| RecvError::Worker(e.to_string()))??)
 }
 
 async fn read_header(stream: &mut RecvStream) -> Result<StreamHeader, Break> {
     let mut length = [0; frame::HEADER_BYTES];
     stream.read_exact(&mut length).await?;
-    let length = frame::body_length(length, frame::UNPROVEN_LIMIT).map_err(WorkError::from).map_err(RecvError::from)?;
+    let length = frame::body_length(length, frame::UNPROVEN_LIMIT)
+        .map_err(WorkError::from)
+        .map_err(RecvError::from)?;
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
-    Ok(frame::decode(&body).map_err(WorkError::from).map_err(RecvError::from)?)
+    Ok(frame::decode(&body)
+        .map_err(WorkError::from)
+        .map_err(RecvError::from)?)
 }
 
 /// Receives a file of a known length and digest, and keeps it in the state directory.
@@ -341,11 +402,19 @@ async fn receive_file(
     }
     let state = Arc::clone(&context.state);
     let written = spawn_blocking(move || state.write_bytes(file, &bytes));
-    Ok(written.await.map_err(|e| RecvError::Worker(e.to_string()))?.map_err(RecvError::from)?)
+    Ok(written
+        .await
+        .map_err(|e| RecvError::Worker(e.to_string()))?
+        .map_err(RecvError::from)?)
 }
 
 /// Makes the migration's schema and starts its builder, or rereads the journal where that is done.
-async fn install(context: &mut Context, talk: &mut Talk, greet: &Greet, offer: &Offer) -> Result<(), Break> {
+async fn install(
+    context: &mut Context,
+    talk: &mut Talk,
+    greet: &Greet,
+    offer: &Offer,
+) -> Result<(), Break> {
     context.display.meter.phase("schema");
     let (options, info) = (context.options.clone(), context.info.clone());
     let (state, events) = (Arc::clone(&context.state), context.events.clone());
@@ -380,9 +449,17 @@ async fn install(context: &mut Context, talk: &mut Talk, greet: &Greet, offer: &
     let migration: Migration = migration.map_err(|e: RecvError| e)?;
     let meter = &context.display.meter;
     let plan = &migration.plan;
-    meter.plan(plan.bytes(), plan.chunks.len() as u64, plan.tables.len() as u64);
+    meter.plan(
+        plan.bytes(),
+        plan.chunks.len() as u64,
+        plan.tables.len() as u64,
+    );
     let done = migration.committed();
-    let bytes = done.iter().filter_map(|&id| plan.chunk(id)).map(|c| c.bytes).sum();
+    let bytes = done
+        .iter()
+        .filter_map(|&id| plan.chunk(id))
+        .map(|c| c.bytes)
+        .sum();
     meter.resume(bytes, done.len() as u64, 0);
     meter.index_total(migration.builder.counts().1);
     context.migration = Some(migration);
@@ -399,14 +476,19 @@ async fn data(context: &mut Context, talk: &mut Talk) -> Result<Option<Tail>, Br
         runtime: Handle::current(),
         meter: Arc::clone(&context.display.meter),
         closers: Mutex::default(),
-        max_window_log: MAX_WINDOW_LOG.min(u8::try_from(context.budget.window_log).unwrap_or(MAX_WINDOW_LOG)),
+        max_window_log: MAX_WINDOW_LOG
+            .min(u8::try_from(context.budget.window_log).unwrap_or(MAX_WINDOW_LOG)),
         halt: watch::Sender::new(false),
     });
     let (streams, threads) = start_workers(context, &shared);
     let mut streams = Some(streams);
     if durable {
         streams = None;
-    } else if context.migration.as_ref().is_some_and(|m| m.ledger.all_committed()) {
+    } else if context
+        .migration
+        .as_ref()
+        .is_some_and(|m| m.ledger.all_committed())
+    {
         end_data(context, talk).await?;
         streams = None;
     }
@@ -472,7 +554,9 @@ async fn reason(talk: &mut Talk, error: TransportError) -> Break {
             }
         }
     };
-    timeout(EXPLANATION_LIMIT, explained).await.unwrap_or_else(|_| error.into())
+    timeout(EXPLANATION_LIMIT, explained)
+        .await
+        .unwrap_or_else(|_| error.into())
 }
 
 /// Reads a stream's header and claims its chunk: nothing outside the plan, nothing twice.
@@ -485,7 +569,12 @@ async fn claim(context: &mut Context, mut stream: RecvStream) -> Result<Incoming
     Ok(Incoming { id, params, stream })
 }
 
-async fn commit(context: &mut Context, talk: &mut Talk, id: ChunkId, written: &Written) -> Result<(), Break> {
+async fn commit(
+    context: &mut Context,
+    talk: &mut Talk,
+    id: ChunkId,
+    written: &Written,
+) -> Result<(), Break> {
     let migration = context.migration.as_mut().expect("installed");
     migration.commit(id);
     let raw_bytes = match written {
@@ -501,7 +590,11 @@ async fn commit(context: &mut Context, talk: &mut Talk, id: ChunkId, written: &W
 /// Makes everything durable, and then lets the snapshot go.
 async fn end_data(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
     let migration = context.migration.as_mut().expect("installed");
-    let (info, name, journal) = (context.info.clone(), context.options.application_name(), migration.journal.clone());
+    let (info, name, journal) = (
+        context.info.clone(),
+        context.options.application_name(),
+        migration.journal.clone(),
+    );
     spawn_blocking(move || {
         let mut client = database::connect(&info, &name)?;
         Ok::<_, RecvError>(finish::end_data(&mut client, &journal)?)
@@ -523,10 +616,16 @@ type Thread = std::thread::JoinHandle<()>;
 
 fn start_workers(context: &Context, shared: &Arc<Shared>) -> (Sender<Incoming>, Vec<Thread>) {
     let migration = context.migration.as_ref().expect("installed");
-    let jobs = context.budget.jobs.min(usize::from(migration.greet.jobs)).max(1);
+    let jobs = context
+        .budget
+        .jobs
+        .min(usize::from(migration.greet.jobs))
+        .max(1);
     // Claimed streams wait here only while their worker ends the chunk before.
     let (sender, receiver) = bounded(jobs + BLOB_STREAMS as usize);
-    let threads = (0..jobs).flat_map(|number| start_worker(context, shared, migration, &receiver, number)).collect();
+    let threads = (0..jobs)
+        .flat_map(|number| start_worker(context, shared, migration, &receiver, number))
+        .collect();
     (sender, threads)
 }
 
@@ -541,7 +640,15 @@ fn start_worker(
     let (handover, chunks) = bounded(1);
     let decoding = {
         let (shared, streams) = (Arc::clone(shared), streams.clone());
-        move || worker::decode(&shared, &streams, &Pool::new(buffers, BLOCK_BYTES), buffers, &handover)
+        move || {
+            worker::decode(
+                &shared,
+                &streams,
+                &Pool::new(buffers, BLOCK_BYTES),
+                buffers,
+                &handover,
+            )
+        }
     };
     let writing = {
         let (shared, events) = (Arc::clone(shared), context.events.clone());
@@ -550,7 +657,11 @@ fn start_worker(
         let encoding = transfer_encoding(&migration.greet.source.encoding);
         move || {
             let writer = Writer::connect(&info, &name, encoding, journal)?;
-            shared.closers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(writer.closer()?);
+            shared
+                .closers
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .push(writer.closer()?);
             worker::write(&shared, writer, &chunks, &mut |id, written| {
                 let _ = events.send(Event::Committed(id, written));
             })
@@ -573,7 +684,9 @@ fn spawn(
             // The session, or the worker's other thread, tells why.
             Ok(Ok(()) | Err(WorkError::Halted)) => return,
             Ok(Err(error)) => error.into(),
-            Err(_) => RecvError::Worker(std::thread::current().name().unwrap_or_default().to_owned()),
+            Err(_) => {
+                RecvError::Worker(std::thread::current().name().unwrap_or_default().to_owned())
+            }
         };
         let _ = events.send(Event::WorkFailed(error));
     };
@@ -598,15 +711,29 @@ async fn finish_up(context: &mut Context, talk: &mut Talk, tail: Tail) -> Result
             Event::WorkFailed(_) | Event::Committed(..) | Event::Schema { .. } => {}
             Event::BuildProgress => {
                 show_build(context);
-                let (done, total) = context.migration.as_ref().expect("installed").builder.counts();
+                let (done, total) = context
+                    .migration
+                    .as_ref()
+                    .expect("installed")
+                    .builder
+                    .counts();
                 let phase = "indexes and keys".to_owned();
-                let _ = talk.sender.send(&ToSend::Progress { phase, done, total }).await;
+                let _ = talk
+                    .sender
+                    .send(&ToSend::Progress { phase, done, total })
+                    .await;
             }
         }
     }
     let finished = Finishing::new(context, tail).run().await?;
     context.record.finished = Some(finished.clone());
-    let _ = talk.sender.send(&ToSend::Finished { report: finished.report, exit: finished.exit }).await;
+    let _ = talk
+        .sender
+        .send(&ToSend::Finished {
+            report: finished.report,
+            exit: finished.exit,
+        })
+        .await;
     let bye = talk.hear().await;
     if matches!(bye, Ok(ToRecv::Bye)) {
         return acknowledge(context);
@@ -622,7 +749,10 @@ fn acknowledge(context: &mut Context) -> Result<Ended, Break> {
     finished.acknowledged = true;
     let report: Option<Report> = serde_json::from_str(&finished.report).ok();
     let ending = Ending::from_code(finished.exit).expect("our own ending");
-    context.record.save(&context.state).map_err(RecvError::from)?;
+    context
+        .record
+        .save(&context.state)
+        .map_err(RecvError::from)?;
     context.display.meter.end_phase();
     Ok(Ended::Finished(Box::new(Outcome { ending, report })))
 }

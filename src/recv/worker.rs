@@ -62,7 +62,12 @@ impl Shared {
     /// Makes every thread end at once.
     pub(super) fn stop(&self) {
         self.halt.send_replace(true);
-        for closer in self.closers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for closer in self
+            .closers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
             closer.close();
         }
     }
@@ -85,14 +90,32 @@ pub(super) fn decode(
     let mut decoder = ChunkDecoder::new(shared.max_window_log);
     while let Ok(incoming) = streams.recv() {
         let (sender, pieces) = bounded(buffers);
-        if out.send(Handover { id: incoming.id, pieces }).is_err() {
+        if out
+            .send(Handover {
+                id: incoming.id,
+                pieces,
+            })
+            .is_err()
+        {
             return Ok(());
         }
-        let chunk = shared.plan.chunk(incoming.id).expect("claimed chunks are in the plan");
+        let chunk = shared
+            .plan
+            .chunk(incoming.id)
+            .expect("claimed chunks are in the plan");
         decoder
             .start(incoming.params)
-            .map_err(|source| WorkError::Decode { chunk: chunk.id, source })?;
-        let inbound = Inbound { shared, chunk, decoder: &mut decoder, stream: incoming.stream, payload: Vec::new() };
+            .map_err(|source| WorkError::Decode {
+                chunk: chunk.id,
+                source,
+            })?;
+        let inbound = Inbound {
+            shared,
+            chunk,
+            decoder: &mut decoder,
+            stream: incoming.stream,
+            payload: Vec::new(),
+        };
         inbound.run(pool, &sender)?;
     }
     Ok(())
@@ -140,7 +163,11 @@ impl Inbound<'_> {
 
     fn part(&self, index: u32) -> Current {
         let format = self.shared.plan.format(&self.chunk.parts[index as usize]);
-        Current { index, scanner: Scanner::for_payload(format), wire_bytes: 0 }
+        Current {
+            index,
+            scanner: Scanner::for_payload(format),
+            wire_bytes: 0,
+        }
     }
 
     fn header(&mut self) -> Result<Header, WorkError> {
@@ -149,7 +176,10 @@ impl Inbound<'_> {
         self.read(&mut bytes)?;
         let header = Header::parse(&bytes).map_err(|e| self.decode_error(e))?;
         if header.part() as usize >= self.chunk.parts.len() {
-            return Err(self.disagree(format!("a block of part {}, which it does not have", header.part())));
+            return Err(self.disagree(format!(
+                "a block of part {}, which it does not have",
+                header.part()
+            )));
         }
         let mut payload = std::mem::take(&mut self.payload);
         payload.resize(header.encoded_len() as usize, 0);
@@ -159,7 +189,12 @@ impl Inbound<'_> {
         Ok(header)
     }
 
-    fn block(&mut self, header: &Header, current: &mut Current, pool: &Pool) -> Result<Piece, WorkError> {
+    fn block(
+        &mut self,
+        header: &Header,
+        current: &mut Current,
+        pool: &Pool,
+    ) -> Result<Piece, WorkError> {
         if header.part() != current.index {
             return Err(self.disagree("blocks of its parts are out of order".into()));
         }
@@ -171,7 +206,10 @@ impl Inbound<'_> {
         let scanned = current
             .scanner
             .scan(&raw)
-            .map_err(|source| WorkError::Scan { chunk: self.chunk.id, source })?;
+            .map_err(|source| WorkError::Scan {
+                chunk: self.chunk.id,
+                source,
+            })?;
         let claimed_whole = header.kind() == Kind::Rows;
         if scanned.rows != header.rows() || (claimed_whole && !scanned.whole) {
             return Err(self.disagree(format!(
@@ -203,14 +241,25 @@ impl Inbound<'_> {
     }
 
     fn end(&self, part: Current) -> Result<(Digest, Piece), WorkError> {
-        let digest = part
-            .scanner
-            .finish()
-            .map_err(|source| WorkError::Scan { chunk: self.chunk.id, source })?;
-        Ok((digest, Piece::PartEnd { digest, wire_bytes: part.wire_bytes }))
+        let digest = part.scanner.finish().map_err(|source| WorkError::Scan {
+            chunk: self.chunk.id,
+            source,
+        })?;
+        Ok((
+            digest,
+            Piece::PartEnd {
+                digest,
+                wire_bytes: part.wire_bytes,
+            },
+        ))
     }
 
-    fn finish(mut self, last: Current, mut digests: Vec<Digest>, out: &Sender<Piece>) -> Result<(), WorkError> {
+    fn finish(
+        mut self,
+        last: Current,
+        mut digests: Vec<Digest>,
+        out: &Sender<Piece>,
+    ) -> Result<(), WorkError> {
         let mut ends = Vec::new();
         let mut current = last;
         loop {
@@ -234,7 +283,9 @@ impl Inbound<'_> {
         self.read(&mut body)?;
         let end: ChunkEnd = frame::decode(&body)?;
         if end.parts != digests {
-            return Err(self.disagree("what was read and what arrived have different digests".into()));
+            return Err(
+                self.disagree("what was read and what arrived have different digests".into())
+            );
         }
         let Self { shared, stream, .. } = self;
         Ok(shared.runtime.block_on(stream.expect_end())?)
@@ -251,11 +302,17 @@ impl Inbound<'_> {
     }
 
     fn decode_error(&self, source: DecodeError) -> WorkError {
-        WorkError::Decode { chunk: self.chunk.id, source }
+        WorkError::Decode {
+            chunk: self.chunk.id,
+            source,
+        }
     }
 
     fn disagree(&self, what: String) -> WorkError {
-        WorkError::Disagree { chunk: self.chunk.id, what }
+        WorkError::Disagree {
+            chunk: self.chunk.id,
+            what,
+        }
     }
 }
 
@@ -272,7 +329,10 @@ pub(super) fn write(
     committed: &mut dyn FnMut(ChunkId, Written),
 ) -> Result<(), WorkError> {
     while let Ok(Handover { id, pieces }) = chunks.recv() {
-        let chunk = shared.plan.chunk(id).expect("claimed chunks are in the plan");
+        let chunk = shared
+            .plan
+            .chunk(id)
+            .expect("claimed chunks are in the plan");
         let mut last = Instant::now();
         let mut next = || {
             shared.meter.record(Stage::Write, last.elapsed());

@@ -25,8 +25,13 @@ impl Ending {
 
     /// The ending that a peer's exit code stands for.
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::Complete, Self::Stopped, Self::ObjectsMissing, Self::SourceChanged]
-            .into_iter()
-            .find(|ending| ending.code() == code)
+        [
+            Self::Complete,
+            Self::Stopped,
+            Self::ObjectsMissing,
+            Self::SourceChanged,
+        ]
+        .into_iter()
+        .find(|ending| ending.code() == code)
     }
 }

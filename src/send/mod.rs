@@ -85,7 +85,9 @@ pub enum SendError {
     Dump(#[from] DumpError),
     #[error(transparent)]
     Keeper(#[from] KeeperError),
-    #[error("the keeper of the snapshot has ended (server restarted, or its session terminated): the snapshot is gone; start a new migration into an empty target")]
+    #[error(
+        "the keeper of the snapshot has ended (server restarted, or its session terminated): the snapshot is gone; start a new migration into an empty target"
+    )]
     SnapshotGone,
     #[error(transparent)]
     State(#[from] StateError),
@@ -93,12 +95,17 @@ pub enum SendError {
     Peering(#[from] PeeringError),
     #[error(transparent)]
     Transport(#[from] TransportError),
-    #[error("migration {migration:?} was begun for database {database} of another server or name; use another --migration")]
+    #[error(
+        "migration {migration:?} was begun for database {database} of another server or name; use another --migration"
+    )]
     OtherSource { migration: String, database: String },
     #[error("{path} is damaged or not the plan that was offered; start a new migration")]
     Record { path: PathBuf },
     #[error("cannot use {path}")]
-    File { path: PathBuf, source: std::io::Error },
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Work(#[from] worker::WorkError),
     #[error("a worker ended without a reason ({0}); please report this as a bug")]
@@ -124,23 +131,39 @@ impl SendError {
     }
 
     fn failure(&self) -> Failure {
-        Failure { line: one_line(self), resumable: self.is_resumable() }
+        Failure {
+            line: one_line(self),
+            resumable: self.is_resumable(),
+        }
     }
 }
 
 /// Runs send until the migration is finished, stopped or failed.
 pub async fn run(options: Options, display: Display) -> Result<Outcome, SendError> {
-    let state = Arc::new(StateDir::open(&options.state, &options.migration, Role::Send)?);
+    let state = Arc::new(StateDir::open(
+        &options.state,
+        &options.migration,
+        Role::Send,
+    )?);
     let mut record = Record::load(&state)?;
     if let Some(finished) = record.as_mut().and_then(|r| r.finished.take()) {
-        (display.say)(&format!("migration {}: finished; nothing to do", options.migration));
-        return Ok(Outcome { ending: Ending::Complete, report: serde_json::from_str(&finished.report).ok() });
+        (display.say)(&format!(
+            "migration {}: finished; nothing to do",
+            options.migration
+        ));
+        return Ok(Outcome {
+            ending: Ending::Complete,
+            report: serde_json::from_str(&finished.report).ok(),
+        });
     }
     let (info, source, pg_dump) = inspect(&options).await?;
     let record = match record {
         Some(record) if record.is_of(&source) => record,
         Some(record) => {
-            return Err(SendError::OtherSource { migration: options.migration.clone(), database: record.database });
+            return Err(SendError::OtherSource {
+                migration: options.migration.clone(),
+                database: record.database,
+            });
         }
         None => Record::new(&source),
     };
@@ -149,9 +172,27 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
     if let Some(reason) = &budget.reduced {
         (display.say)(reason);
     }
-    let peering = Peering::open(&state, Role::Send, &options.link, options.code.clone(), limits(&budget), Arc::clone(&display.say)).await?;
+    let peering = Peering::open(
+        &state,
+        Role::Send,
+        &options.link,
+        options.code.clone(),
+        limits(&budget),
+        Arc::clone(&display.say),
+    )
+    .await?;
     let agreed = budget.clone();
-    let context = Context { options, info, source, pg_dump, state, record, budget, agreed, display };
+    let context = Context {
+        options,
+        info,
+        source,
+        pg_dump,
+        state,
+        record,
+        budget,
+        agreed,
+        display,
+    };
     Box::pin(sessions(context, peering)).await
 }
 
@@ -183,7 +224,10 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
 }
 
 fn stopped() -> Outcome {
-    Outcome { ending: Ending::Stopped, report: None }
+    Outcome {
+        ending: Ending::Stopped,
+        report: None,
+    }
 }
 
 /// Everything about the source that can be wrong before the network is touched.
@@ -194,13 +238,20 @@ async fn inspect(options: &Options) -> Result<(ConnInfo, SourceInfo, Tool), Send
         let mut client = pg_session::open(&info, &options.application_name(), "UTF8")?;
         let found = client.server_version();
         if found < server::OLDEST {
-            return Err(SendError::TooOld { found, needed: server::OLDEST });
+            return Err(SendError::TooOld {
+                found,
+                needed: server::OLDEST,
+            });
         }
         let source = server::describe(&mut client, &info)?;
-        let pg_dump = Tools::find(options.pg_bin.as_deref()).pick_dump(found)?.clone();
+        let pg_dump = Tools::find(options.pg_bin.as_deref())
+            .pick_dump(found)?
+            .clone();
         Ok((info, source, pg_dump))
     });
-    inspected.await.map_err(|e| SendError::Worker(e.to_string()))?
+    inspected
+        .await
+        .map_err(|e| SendError::Worker(e.to_string()))?
 }
 
 fn budget(options: &Options) -> Budget {

@@ -30,7 +30,11 @@ pub(super) struct Preparation<'a> {
 
 impl Preparation<'_> {
     /// Takes a snapshot and everything that is read in it, and records it in the state directory.
-    pub(super) fn run(&self, state: &StateDir, record: &mut Record) -> Result<(Keeper, Plan), SendError> {
+    pub(super) fn run(
+        &self,
+        state: &StateDir,
+        record: &mut Record,
+    ) -> Result<(Keeper, Plan), SendError> {
         // A keeper without a record is left from a run that died while preparing.
         if let Some(stale) = Keeper::find(state.path()) {
             stale.release()?;
@@ -47,7 +51,10 @@ impl Preparation<'_> {
         let bytes = postcard::to_stdvec(&plan).expect("a plan is plain data");
         state.write_bytes(PLAN, &bytes)?;
         let offer = Offer {
-            plan: BlobInfo { bytes: bytes.len() as u64, digest: xxh3_128(&bytes) },
+            plan: BlobInfo {
+                bytes: bytes.len() as u64,
+                digest: xxh3_128(&bytes),
+            },
             archive,
             snapshot,
             dump_major,
@@ -65,7 +72,9 @@ impl Preparation<'_> {
             migration: self.options.migration.clone(),
             keep_seconds: self.options.keep_snapshot.as_secs(),
         };
-        let keeper = Keeper::start(dir, &spec, &mut |what| self.meter.waiting_for(Some(what.to_owned())));
+        let keeper = Keeper::start(dir, &spec, &mut |what| {
+            self.meter.waiting_for(Some(what.to_owned()))
+        });
         self.meter.waiting_for(None);
         Ok(keeper?)
     }
@@ -91,7 +100,9 @@ impl Preparation<'_> {
 
     fn dump(&self, dir: &Path, snapshot: &Snapshot) -> Result<(BlobInfo, u32), SendError> {
         let path = dir.join(ARCHIVE);
-        let options = DumpOptions { exclude_schemas: Vec::new() };
+        let options = DumpOptions {
+            exclude_schemas: Vec::new(),
+        };
         let env = self.info.tool_env();
         dump_schema(self.pg_dump, &env, &snapshot.name, &options, &path)?;
         Ok((describe_file(&path)?, self.pg_dump.major))
@@ -99,16 +110,24 @@ impl Preparation<'_> {
 }
 
 fn describe_file(path: &Path) -> Result<BlobInfo, SendError> {
-    let failed = |source| SendError::File { path: PathBuf::from(path), source };
+    let failed = |source| SendError::File {
+        path: PathBuf::from(path),
+        source,
+    };
     let file = std::fs::File::open(path).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     let bytes = std::fs::read(path).map_err(failed)?;
-    Ok(BlobInfo { bytes: bytes.len() as u64, digest: xxh3_128(&bytes) })
+    Ok(BlobInfo {
+        bytes: bytes.len() as u64,
+        digest: xxh3_128(&bytes),
+    })
 }
 
 /// Reads the recorded plan back, and makes sure that it is the one that was offered.
 pub(super) fn recorded_plan(state: &StateDir, offer: &Offer) -> Result<Plan, SendError> {
-    let damaged = || SendError::Record { path: state.path().join(PLAN) };
+    let damaged = || SendError::Record {
+        path: state.path().join(PLAN),
+    };
     let bytes = state.read_bytes(PLAN)?.ok_or_else(damaged)?;
     if xxh3_128(&bytes) != offer.plan.digest {
         return Err(damaged());

@@ -18,16 +18,18 @@ use crate::codec::ChunkParams;
 use crate::ledger::Ledger;
 use crate::pg::{ConnInfo, session as pg_session};
 use crate::report::{Display, Ending, Outcome, Report, SideReport, SideStats};
-use crate::runtime::{Budget, Throttle};
 use crate::runtime::tools::Tool;
+use crate::runtime::{Budget, Throttle};
 use crate::source::keeper::{Keeper, Watch};
 use crate::source::reader::{ReadError, Reader};
 use crate::source::tail;
 use crate::state::StateDir;
-use crate::transport::peering::Session;
+use crate::transport::auth::Session;
 use crate::transport::{CloseCode, Connection, ControlReceiver, ControlSender, TransportError};
+use crate::wire::message::{
+    Greet, Offer, SourceInfo, Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend,
+};
 use crate::wire::{Role, frame};
-use crate::wire::message::{Greet, Offer, SourceInfo, Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend};
 
 /// Streams beside those of the chunks: plan and archive.
 pub(super) const BLOB_STREAMS: u32 = 2;
@@ -68,7 +70,9 @@ impl<E: Into<SendError>> From<E> for Break {
     fn from(error: E) -> Self {
         match error.into() {
             SendError::Transport(lost) if is_lost(&lost) => Self::Ended(Ended::Lost(lost)),
-            SendError::Work(WorkError::Transport(lost)) if is_lost(&lost) => Self::Ended(Ended::Lost(lost)),
+            SendError::Work(WorkError::Transport(lost)) if is_lost(&lost) => {
+                Self::Ended(Ended::Lost(lost))
+            }
             other => Self::Failed(other),
         }
     }
@@ -81,8 +85,17 @@ fn is_lost(error: &TransportError) -> bool {
 
 /// Runs one connection to its end; tells recv how it ended where that is still possible.
 pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, SendError> {
-    let Session { connection, sender, receiver, .. } = peer;
-    let mut talk = Talk { connection, sender, receiver };
+    let Session {
+        conn: connection,
+        sender,
+        receiver,
+        ..
+    } = peer;
+    let mut talk = Talk {
+        connection,
+        sender,
+        receiver,
+    };
     let broke = match Box::pin(converse(context, &mut talk)).await {
         Ok(ended) => Break::Ended(ended),
         Err(broke) => broke,
@@ -123,7 +136,11 @@ impl Talk {
     async fn hear(&mut self) -> Result<ToSend, Break> {
         match self.receiver.recv().await? {
             ToSend::Failed(failure) => Err(SendError::Peer(failure.line, failure.resumable).into()),
-            ToSend::Stop => Err(SendError::Peer("stopped by its user; start both again to go on".into(), true).into()),
+            ToSend::Stop => Err(SendError::Peer(
+                "stopped by its user; start both again to go on".into(),
+                true,
+            )
+            .into()),
             message => Ok(message),
         }
     }
@@ -175,12 +192,22 @@ async fn greet(context: &mut Context, talk: &mut Talk) -> Result<Standing, Break
     let ToSend::Standing(standing) = talk.hear().await? else {
         return Err(SendError::Protocol("expected Standing").into());
     };
-    context.agreed = context.budget.agree(usize::from(standing.jobs), standing.window_log);
+    context.agreed = context
+        .budget
+        .agree(usize::from(standing.jobs), standing.window_log);
     let say = &context.display.say;
     let name = &context.options.migration;
     say(&match &standing.state {
-        TargetState::New => format!("migration {name}: new, {} → {}", context.source.display, standing.target),
-        TargetState::Begun { committed, chunks, data_durable, .. } => format!(
+        TargetState::New => format!(
+            "migration {name}: new, {} → {}",
+            context.source.display, standing.target
+        ),
+        TargetState::Begun {
+            committed,
+            chunks,
+            data_durable,
+            ..
+        } => format!(
             "migration {name}: continuing, {committed} of {chunks} chunks committed{}",
             if *data_durable {
                 ", all rows are there"
@@ -198,7 +225,11 @@ async fn greet(context: &mut Context, talk: &mut Talk) -> Result<Standing, Break
 type Ready = (Arc<Plan>, Offer, Option<Keeper>);
 
 /// Snapshot, plan and archive: taken now, or as recorded. Nothing where the user stopped it.
-async fn prepare(context: &mut Context, talk: &mut Talk, data_durable: bool) -> Result<Option<Ready>, Break> {
+async fn prepare(
+    context: &mut Context,
+    talk: &mut Talk,
+    data_durable: bool,
+) -> Result<Option<Ready>, Break> {
     if let Some(prepared) = &context.record.prepared {
         let offer = prepared.offer.clone();
         let plan = Arc::new(recorded_plan(&context.state, &offer)?);
@@ -219,12 +250,22 @@ async fn prepare(context: &mut Context, talk: &mut Talk, data_durable: bool) -> 
 }
 
 async fn take_snapshot(context: &mut Context) -> Result<Ready, SendError> {
-    let (options, info, source) = (context.options.clone(), context.info.clone(), context.source.clone());
+    let (options, info, source) = (
+        context.options.clone(),
+        context.info.clone(),
+        context.source.clone(),
+    );
     let (pg_dump, meter) = (context.pg_dump.clone(), Arc::clone(&context.display.meter));
     let mut record = context.record.clone();
     let store = Arc::clone(&context.state);
     let (keeper, plan, record) = spawn_blocking(move || {
-        let preparation = Preparation { options: &options, info: &info, source: &source, pg_dump: &pg_dump, meter: &meter };
+        let preparation = Preparation {
+            options: &options,
+            info: &info,
+            source: &source,
+            pg_dump: &pg_dump,
+            meter: &meter,
+        };
         let (keeper, plan) = preparation.run(&store, &mut record)?;
         Ok::<_, SendError>((keeper, plan, record))
     })
@@ -243,10 +284,18 @@ async fn offer_all(
     offer: &Offer,
 ) -> Result<Option<(Ledger, bool)>, Break> {
     let meter = &context.display.meter;
-    meter.plan(plan.bytes(), plan.chunks.len() as u64, plan.tables.len() as u64);
+    meter.plan(
+        plan.bytes(),
+        plan.chunks.len() as u64,
+        plan.tables.len() as u64,
+    );
     meter.phase("schema");
     talk.say(&ToRecv::Offer(offer.clone())).await?;
-    let ToSend::Need { plan: need_plan, archive } = talk.hear().await? else {
+    let ToSend::Need {
+        plan: need_plan,
+        archive,
+    } = talk.hear().await?
+    else {
         return Err(SendError::Protocol("expected Need").into());
     };
     if need_plan {
@@ -263,9 +312,14 @@ async fn offer_all(
         };
         match message {
             ToSend::Progress { done, total, .. } => {
-                meter.waiting_for(Some(format!("the schema on the target ({done} of {total} objects)")));
+                meter.waiting_for(Some(format!(
+                    "the schema on the target ({done} of {total} objects)"
+                )));
             }
-            ToSend::Ready { committed, data_durable } => {
+            ToSend::Ready {
+                committed,
+                data_durable,
+            } => {
                 meter.waiting_for(None);
                 return Ok(Some((resume(context, plan, &committed), data_durable)));
             }
@@ -281,16 +335,29 @@ fn resume(context: &Context, plan: &Plan, committed: &[crate::chunk::ChunkId]) -
         ledger.commit(id);
         bytes += plan.chunk(id).map_or(0, |chunk| chunk.bytes);
     }
-    context.display.meter.resume(bytes, committed.len() as u64, 0);
+    context
+        .display
+        .meter
+        .resume(bytes, committed.len() as u64, 0);
     ledger
 }
 
-async fn send_file(context: &Context, talk: &Talk, header: StreamHeader, file: &str) -> Result<(), Break> {
+async fn send_file(
+    context: &Context,
+    talk: &Talk,
+    header: StreamHeader,
+    file: &str,
+) -> Result<(), Break> {
     let path = context.state.path().join(file);
-    let failed = |source| SendError::File { path: path.clone(), source };
+    let failed = |source| SendError::File {
+        path: path.clone(),
+        source,
+    };
     let mut content = tokio::fs::File::open(&path).await.map_err(failed)?;
     let mut stream = talk.connection.open_data().await?;
-    let header = frame::encode(&header, frame::UNPROVEN_LIMIT).map_err(WorkError::from).map_err(SendError::from)?;
+    let header = frame::encode(&header, frame::UNPROVEN_LIMIT)
+        .map_err(WorkError::from)
+        .map_err(SendError::from)?;
     stream.write_all(&header).await?;
     let mut piece = vec![0; BLOB_PIECE];
     loop {
@@ -366,7 +433,9 @@ async fn reason(talk: &mut Talk, error: TransportError) -> Break {
             }
         }
     };
-    timeout(EXPLANATION_LIMIT, explained).await.unwrap_or_else(|_| error.into())
+    timeout(EXPLANATION_LIMIT, explained)
+        .await
+        .unwrap_or_else(|_| error.into())
 }
 
 fn committed(context: &Context, shared: &Shared, chunk: crate::chunk::ChunkId) {
@@ -381,8 +450,14 @@ fn params(context: &Context) -> ChunkParams {
     let default = ChunkParams::default();
     match context.options.compress {
         Compress::None => ChunkParams::UNCOMPRESSED,
-        Compress::Auto => ChunkParams { window_log: default.window_log.min(window_log), ..default },
-        Compress::Level(level) => ChunkParams { level: Some(level.min(context.agreed.max_level)), window_log },
+        Compress::Auto => ChunkParams {
+            window_log: default.window_log.min(window_log),
+            ..default
+        },
+        Compress::Level(level) => ChunkParams {
+            level: Some(level.min(context.agreed.max_level)),
+            window_log,
+        },
     }
 }
 
@@ -407,7 +482,10 @@ fn start_worker(
     number: usize,
 ) -> [Thread; 2] {
     let (sender, receiver, pool) = worker::channel(context.agreed.raw_buffers);
-    let (info, name) = (context.info.clone(), format!("pgpipe send {} {number}", context.options.migration));
+    let (info, name) = (
+        context.info.clone(),
+        format!("pgpipe send {} {number}", context.options.migration),
+    );
     let encoding = pg_session::transfer_encoding(&context.source.encoding);
     let snapshot = snapshot.to_owned();
     let reading = {
@@ -422,7 +500,10 @@ fn start_worker(
         let shared = Arc::clone(shared);
         move || worker::encode(&shared, &receiver)
     };
-    [spawn(format!("read-{number}"), events, reading), spawn(format!("encode-{number}"), events, encoding)]
+    [
+        spawn(format!("read-{number}"), events, reading),
+        spawn(format!("encode-{number}"), events, encoding),
+    ]
 }
 
 /// Starts a named thread that reports its error, or its panic, as an event.
@@ -437,7 +518,9 @@ fn spawn(
             // The other thread of the worker tells why.
             Ok(Ok(()) | Err(WorkError::Halted | WorkError::Read(ReadError::Unwanted))) => return,
             Ok(Err(error)) => error.into(),
-            Err(_) => SendError::Worker(std::thread::current().name().unwrap_or_default().to_owned()),
+            Err(_) => {
+                SendError::Worker(std::thread::current().name().unwrap_or_default().to_owned())
+            }
         };
         let _ = events.send(Event::Failed(error));
     };
@@ -475,7 +558,9 @@ async fn read_tail(context: &Context, talk: &Talk, keeper: Option<Keeper>) -> Re
         let mut client = pg_session::open(&info, &name, "UTF8")?;
         let sequences = tail::sequences(&mut client)?;
         let now = tail::baseline(&mut client)?;
-        let changed = before.map(|before| tail::changed(&before, &now)).unwrap_or_default();
+        let changed = before
+            .map(|before| tail::changed(&before, &now))
+            .unwrap_or_default();
         if let Some(keeper) = keeper {
             keeper.release()?;
         }
@@ -486,7 +571,12 @@ async fn read_tail(context: &Context, talk: &Talk, keeper: Option<Keeper>) -> Re
         let mut side = SideReport::new(Role::Send, measured);
         side.phases = meter.phases();
         let stats = serde_json::to_string(&side).expect("plain data serialises");
-        Ok::<_, SendError>(Tail { sequences, changed, allow_changes, stats })
+        Ok::<_, SendError>(Tail {
+            sequences,
+            changed,
+            allow_changes,
+            stats,
+        })
     });
     Ok(read.await.map_err(|e| SendError::Worker(e.to_string()))??)
 }
@@ -514,12 +604,23 @@ async fn follow(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break> 
 }
 
 /// The report is here: remembered, acknowledged, done.
-async fn finish(context: &mut Context, talk: &mut Talk, report: String, exit: u8) -> Result<Ended, Break> {
+async fn finish(
+    context: &mut Context,
+    talk: &mut Talk,
+    report: String,
+    exit: u8,
+) -> Result<Ended, Break> {
     context.display.meter.end_phase();
     let parsed: Option<Report> = serde_json::from_str(&report).ok();
     context.record.finished = Some(Finished { report, exit });
-    context.record.save(&context.state).map_err(SendError::from)?;
+    context
+        .record
+        .save(&context.state)
+        .map_err(SendError::from)?;
     talk.say(&ToRecv::Bye).await?;
     let ending = Ending::from_code(exit).ok_or(SendError::Protocol("an unknown ending"))?;
-    Ok(Ended::Finished(Box::new(Outcome { ending, report: parsed })))
+    Ok(Ended::Finished(Box::new(Outcome {
+        ending,
+        report: parsed,
+    })))
 }

@@ -84,7 +84,11 @@ enum Piece {
 /// Buffers between the two threads: one being filled, one being encoded, the rest on the way.
 pub(super) fn channel(buffers: usize) -> (Sender<Filling>, Receiver<Filling>, Pool) {
     let (sender, receiver) = bounded(buffers);
-    (sender, receiver, Pool::new(buffers, crate::runtime::BLOCK_BYTES))
+    (
+        sender,
+        receiver,
+        Pool::new(buffers, crate::runtime::BLOCK_BYTES),
+    )
 }
 
 /// What flows from a reader to its encoder.
@@ -102,7 +106,9 @@ pub(super) fn read(
         if !send(Piece::Begin(chunk.id)) {
             break;
         }
-        reader.read(&shared.plan, chunk, pool, &mut |filled| send(Piece::Bytes(filled)))?;
+        reader.read(&shared.plan, chunk, pool, &mut |filled| {
+            send(Piece::Bytes(filled))
+        })?;
         if !send(Piece::End) {
             break;
         }
@@ -114,7 +120,10 @@ pub(super) fn read(
 pub(super) fn encode(shared: &Shared, pieces: &Receiver<Filling>) -> Result<(), WorkError> {
     let mut encoder = ChunkEncoder::new(shared.params)?;
     while let Ok(Filling(Piece::Begin(id))) = pieces.recv() {
-        let chunk = shared.plan.chunk(id).expect("claimed chunks are in the plan");
+        let chunk = shared
+            .plan
+            .chunk(id)
+            .expect("claimed chunks are in the plan");
         Outgoing::open(shared, chunk, &mut encoder)?.run(pieces)?;
     }
     Ok(())
@@ -131,8 +140,15 @@ struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    fn open(shared: &'a Shared, chunk: &'a Chunk, encoder: &'a mut ChunkEncoder) -> Result<Self, WorkError> {
-        let header = StreamHeader::Chunk { id: chunk.id, params: shared.params };
+    fn open(
+        shared: &'a Shared,
+        chunk: &'a Chunk,
+        encoder: &'a mut ChunkEncoder,
+    ) -> Result<Self, WorkError> {
+        let header = StreamHeader::Chunk {
+            id: chunk.id,
+            params: shared.params,
+        };
         let header = frame::encode(&header, frame::UNPROVEN_LIMIT)?;
         encoder.start(shared.params)?;
         let stream = shared.runtime.block_on(async {
@@ -140,7 +156,14 @@ impl<'a> Outgoing<'a> {
             stream.write_all(&header).await?;
             Ok::<_, TransportError>(stream)
         })?;
-        Ok(Self { shared, chunk, encoder, stream, encoded: Vec::new(), digests: Vec::new() })
+        Ok(Self {
+            shared,
+            chunk,
+            encoder,
+            stream,
+            encoded: Vec::new(),
+            digests: Vec::new(),
+        })
     }
 
     /// Encodes everything up to the chunk's end. A reader that vanishes tells why itself; the
@@ -171,18 +194,33 @@ impl<'a> Outgoing<'a> {
 
     fn scan_error(&self, index: u32, source: ScanError) -> WorkError {
         let part = &self.chunk.parts[index as usize];
-        WorkError::Scan { table: self.shared.plan.table(part.table).name.to_string(), source }
+        WorkError::Scan {
+            table: self.shared.plan.table(part.table).name.to_string(),
+            source,
+        }
     }
 
-    fn block(&mut self, index: u32, scanner: &mut Scanner, filled: &Filled) -> Result<(), WorkError> {
+    fn block(
+        &mut self,
+        index: u32,
+        scanner: &mut Scanner,
+        filled: &Filled,
+    ) -> Result<(), WorkError> {
         let started = Instant::now();
-        let scanned = scanner.scan(&filled.bytes).map_err(|e| self.scan_error(index, e))?;
+        let scanned = scanner
+            .scan(&filled.bytes)
+            .map_err(|e| self.scan_error(index, e))?;
         let payload = &filled.bytes[scanned.payload.clone()];
         if payload.is_empty() {
             return Ok(());
         }
-        let kind = if scanned.whole { Kind::Rows } else { Kind::Segment };
-        self.encoder.encode(index, payload, scanned.rows, kind, &mut self.encoded)?;
+        let kind = if scanned.whole {
+            Kind::Rows
+        } else {
+            Kind::Segment
+        };
+        self.encoder
+            .encode(index, payload, scanned.rows, kind, &mut self.encoded)?;
         let meter = &self.shared.meter;
         meter.record(Stage::Read, filled.took);
         meter.record(Stage::Encode, started.elapsed());
@@ -218,8 +256,13 @@ impl<'a> Outgoing<'a> {
 
     fn finish(mut self) -> Result<(), WorkError> {
         self.encoder.finish(&mut self.encoded)?;
-        self.shared.meter.add(Counted { wire_bytes: self.encoded.len() as u64, ..Counted::default() });
-        let end = ChunkEnd { parts: std::mem::take(&mut self.digests) };
+        self.shared.meter.add(Counted {
+            wire_bytes: self.encoded.len() as u64,
+            ..Counted::default()
+        });
+        let end = ChunkEnd {
+            parts: std::mem::take(&mut self.digests),
+        };
         self.encoded.extend(frame::encode(&end, frame::LIMIT)?);
         self.write()?;
         self.stream.finish()?;

@@ -21,25 +21,41 @@ pub enum DatabaseError {
     Postgres(#[from] PgError),
     #[error("database {database} does not exist on the target; create it, or use --create-db")]
     Missing { database: String, source: PgError },
-    #[error("cannot create database {database} like the source's (encoding {encoding}, collation {collate})")]
-    Create { database: String, encoding: String, collate: String, source: PgError },
+    #[error(
+        "cannot create database {database} like the source's (encoding {encoding}, collation {collate})"
+    )]
+    Create {
+        database: String,
+        encoding: String,
+        collate: String,
+        source: PgError,
+    },
     #[error("the target server is version {found}; pgpipe needs {needed} or later")]
     TooOld { found: u32, needed: u32 },
-    #[error("the target server ({target}) is older than the source ({origin}); the schema may not fit: choose a newer server")]
+    #[error(
+        "the target server ({target}) is older than the source ({origin}); the schema may not fit: choose a newer server"
+    )]
     OlderThanSource { target: u32, origin: u32 },
     #[error("the target database is the source database itself")]
     Same,
     #[error("the target is a standby (in recovery) and cannot be written to")]
     Standby,
     #[error("{} on the target; pgpipe writes only into tables that it creates: drop them, or name another database", held(.filled, .empty))]
-    NotEmpty { filled: Vec<QualifiedName>, empty: Vec<QualifiedName> },
+    NotEmpty {
+        filled: Vec<QualifiedName>,
+        empty: Vec<QualifiedName>,
+    },
 }
 
 fn held(filled: &[QualifiedName], empty: &[QualifiedName]) -> String {
     let list = |names: &[QualifiedName]| {
         let shown: Vec<_> = names.iter().take(NAMES).map(ToString::to_string).collect();
         let more = names.len().saturating_sub(NAMES);
-        if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+        if more > 0 {
+            format!("{} and {more} more", shown.join(", "))
+        } else {
+            shown.join(", ")
+        }
     };
     if filled.is_empty() {
         format!("already there: {}", list(empty))
@@ -51,7 +67,10 @@ fn held(filled: &[QualifiedName], empty: &[QualifiedName]) -> String {
 /// Connects to the target database; with `create`, a missing one is made once the source is known.
 pub fn connect(info: &ConnInfo, name: &str) -> Result<Client, DatabaseError> {
     session::open(info, name, "UTF8").map_err(|source| match source.sqlstate() {
-        Some("3D000") => DatabaseError::Missing { database: info.dbname().to_owned(), source },
+        Some("3D000") => DatabaseError::Missing {
+            database: info.dbname().to_owned(),
+            source,
+        },
         _ => source.into(),
     })
 }
@@ -68,16 +87,24 @@ pub fn connect_to_server(info: &ConnInfo, name: &str) -> Result<Client, Database
 pub fn create(info: &ConnInfo, name: &str, source: &SourceInfo) -> Result<(), DatabaseError> {
     let mut client = connect_to_server(info, name)?;
     let sql = create_sql(info.dbname(), source, client.server_version());
-    client.execute(&sql).map(drop).map_err(|error| DatabaseError::Create {
-        database: info.dbname().to_owned(),
-        encoding: source.encoding.clone(),
-        collate: source.locale.collate.clone(),
-        source: error,
-    })
+    client
+        .execute(&sql)
+        .map(drop)
+        .map_err(|error| DatabaseError::Create {
+            database: info.dbname().to_owned(),
+            encoding: source.encoding.clone(),
+            collate: source.locale.collate.clone(),
+            source: error,
+        })
 }
 
 fn create_sql(database: &str, source: &SourceInfo, target_version: u32) -> String {
-    let Locale { collate, ctype, provider, provider_locale } = &source.locale;
+    let Locale {
+        collate,
+        ctype,
+        provider,
+        provider_locale,
+    } = &source.locale;
     let mut sql = format!(
         "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
         quote_ident_always(database),
@@ -86,7 +113,10 @@ fn create_sql(database: &str, source: &SourceInfo, target_version: u32) -> Strin
         quote_literal(ctype)
     );
     if target_version >= 150_000 {
-        let locale = provider_locale.as_deref().map(quote_literal).unwrap_or_default();
+        let locale = provider_locale
+            .as_deref()
+            .map(quote_literal)
+            .unwrap_or_default();
         sql += &match provider {
             'i' => format!(" LOCALE_PROVIDER icu ICU_LOCALE {locale}"),
             'b' => format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}"),
@@ -100,10 +130,16 @@ fn create_sql(database: &str, source: &SourceInfo, target_version: u32) -> Strin
 pub fn judge(client: &mut Client, source: &SourceInfo) -> Result<(), DatabaseError> {
     let version = client.server_version();
     if version < OLDEST {
-        return Err(DatabaseError::TooOld { found: version, needed: OLDEST });
+        return Err(DatabaseError::TooOld {
+            found: version,
+            needed: OLDEST,
+        });
     }
     if version / 10_000 < source.server_version / 10_000 {
-        return Err(DatabaseError::OlderThanSource { target: version, origin: source.server_version });
+        return Err(DatabaseError::OlderThanSource {
+            target: version,
+            origin: source.server_version,
+        });
     }
     let rows = client.query(
         "SELECT pg_is_in_recovery(), current_database(), (SELECT system_identifier FROM pg_control_system())",
@@ -123,7 +159,11 @@ pub fn require_absent(client: &mut Client, plan: &Plan) -> Result<(), DatabaseEr
     let (mut filled, mut empty) = (Vec::new(), Vec::new());
     for table in plan.tables.iter().filter(|t| there.contains(&t.name)) {
         let rows = client.query(&format!("SELECT EXISTS (SELECT FROM {})", table.sql_name()))?;
-        let list = if rows[0].bool(0)? { &mut filled } else { &mut empty };
+        let list = if rows[0].bool(0)? {
+            &mut filled
+        } else {
+            &mut empty
+        };
         list.push(table.name.clone());
     }
     if filled.is_empty() && empty.is_empty() {
@@ -138,5 +178,7 @@ pub fn tables(client: &mut Client) -> Result<HashSet<QualifiedName>, PgError> {
         "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
     )?;
-    rows.iter().map(|row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?))).collect()
+    rows.iter()
+        .map(|row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?)))
+        .collect()
 }

@@ -66,19 +66,33 @@ impl Restorer {
         schema: Arc<Schema>,
         work_mem_mib: Option<u64>,
     ) -> Result<Self, DdlError> {
-        let failed = |source| DdlError::Postgres { what: "the schema".into(), source };
+        let failed = |source| DdlError::Postgres {
+            what: "the schema".into(),
+            source,
+        };
         let mut client = session::open(info, name, "UTF8").map_err(failed)?;
-        client.execute(&schema.archive.session_sql()?).map_err(failed)?;
+        client
+            .execute(&schema.archive.session_sql()?)
+            .map_err(failed)?;
         if let Some(mib) = work_mem_mib {
             // Index builds run side by side already; helpers would only share the same cores.
-            let sql = format!("SET maintenance_work_mem = '{mib}MB'; SET max_parallel_maintenance_workers = 0");
+            let sql = format!(
+                "SET maintenance_work_mem = '{mib}MB'; SET max_parallel_maintenance_workers = 0"
+            );
             client.execute(&sql).map_err(failed)?;
         }
-        Ok(Self { client, journal, schema })
+        Ok(Self {
+            client,
+            journal,
+            schema,
+        })
     }
 
     pub fn closer(&self) -> Result<Closer, DdlError> {
-        self.client.closer().map_err(|source| DdlError::Postgres { what: "the schema".into(), source })
+        self.client.closer().map_err(|source| DdlError::Postgres {
+            what: "the schema".into(),
+            source,
+        })
     }
 
     /// The connection, for what is not an entry of the archive.
@@ -97,10 +111,20 @@ impl Restorer {
             };
         }
         let failed = self.batch(&task.ids)?;
-        Ok(if failed.is_empty() { Restored::Done } else { Restored::Failed(failed) })
+        Ok(if failed.is_empty() {
+            Restored::Done
+        } else {
+            Restored::Failed(failed)
+        })
     }
 
-    fn half(&mut self, id: DumpId, sql: &str, step: String, done: Restored) -> Result<Restored, DdlError> {
+    fn half(
+        &mut self,
+        id: DumpId,
+        sql: &str,
+        step: String,
+        done: Restored,
+    ) -> Result<Restored, DdlError> {
         match self.transaction(&[step], sql, &self.label(id))? {
             Ok(()) => Ok(done),
             Err(error) => {
@@ -132,10 +156,19 @@ impl Restorer {
 
     /// An object whose owner or his privileges are missing here is restored as the user's own; the
     /// error is recorded all the same.
-    fn without_owner(&mut self, id: DumpId, sql: &str, error: &PgError) -> Result<Vec<DumpId>, DdlError> {
+    fn without_owner(
+        &mut self,
+        id: DumpId,
+        sql: &str,
+        error: &PgError,
+    ) -> Result<Vec<DumpId>, DdlError> {
         let bare = self.schema.bare.sql(&[id])?;
         if bare != *sql {
-            let mark = format!("{}; {bare}", self.journal.failed_step_sql(&entry_step(id), &self.step_error(id, sql, error)));
+            let mark = format!(
+                "{}; {bare}",
+                self.journal
+                    .failed_step_sql(&entry_step(id), &self.step_error(id, sql, error))
+            );
             if self.transaction(&[], &mark, &self.label(id))?.is_ok() {
                 return Ok(vec![id]);
             }
@@ -145,7 +178,9 @@ impl Restorer {
     }
 
     fn record(&mut self, id: DumpId, sql: &str, error: &PgError) -> Result<(), DdlError> {
-        let mark = self.journal.failed_step_sql(&entry_step(id), &self.step_error(id, sql, error));
+        let mark = self
+            .journal
+            .failed_step_sql(&entry_step(id), &self.step_error(id, sql, error));
         let what = self.label(id);
         self.transaction(&[], &mark, &what)?
             .map_err(|source| DdlError::Postgres { what, source })
@@ -162,26 +197,49 @@ impl Restorer {
 
     /// Runs statements and marks steps in one transaction. The inner error is the server's
     /// judgement of the statements; the outer one is trouble.
-    fn transaction(&mut self, steps: &[String], sql: &str, what: &str) -> Result<Result<(), PgError>, DdlError> {
-        let mark = if steps.is_empty() { String::new() } else { self.journal.steps_sql(steps) };
+    fn transaction(
+        &mut self,
+        steps: &[String],
+        sql: &str,
+        what: &str,
+    ) -> Result<Result<(), PgError>, DdlError> {
+        let mark = if steps.is_empty() {
+            String::new()
+        } else {
+            self.journal.steps_sql(steps)
+        };
         // On lines of their own: the archive's SQL may end in a comment.
-        match self.client.execute(&format!("BEGIN;\n{sql}\n;{mark};\nCOMMIT")) {
+        match self
+            .client
+            .execute(&format!("BEGIN;\n{sql}\n;{mark};\nCOMMIT"))
+        {
             Ok(tag) if tag == "COMMIT" => Ok(Ok(())),
-            Ok(_) => Err(DdlError::RolledBack { what: what.to_owned() }),
+            Ok(_) => Err(DdlError::RolledBack {
+                what: what.to_owned(),
+            }),
             Err(source) if is_passing(&source) => {
                 let _ = self.client.execute("ROLLBACK");
-                Err(DdlError::Postgres { what: what.to_owned(), source })
+                Err(DdlError::Postgres {
+                    what: what.to_owned(),
+                    source,
+                })
             }
             Err(source) => {
                 let rolled_back = self.client.execute("ROLLBACK");
-                rolled_back.map_err(|source| DdlError::Postgres { what: what.to_owned(), source })?;
+                rolled_back.map_err(|source| DdlError::Postgres {
+                    what: what.to_owned(),
+                    source,
+                })?;
                 Ok(Err(source))
             }
         }
     }
 
     fn label(&self, id: DumpId) -> String {
-        self.schema.toc.entry(id).map_or_else(|| format!("entry {id}"), |entry| entry.label())
+        self.schema
+            .toc
+            .entry(id)
+            .map_or_else(|| format!("entry {id}"), |entry| entry.label())
     }
 }
 
@@ -199,7 +257,11 @@ pub fn built_step(id: DumpId) -> String {
 pub fn restored<'a>(steps: impl IntoIterator<Item = &'a String>) -> (Vec<DumpId>, Vec<DumpId>) {
     let (mut done, mut built) = (Vec::new(), Vec::new());
     for step in steps {
-        let number = |prefix| step.strip_prefix(prefix).and_then(|n: &str| n.parse().ok()).map(DumpId);
+        let number = |prefix| {
+            step.strip_prefix(prefix)
+                .and_then(|n: &str| n.parse().ok())
+                .map(DumpId)
+        };
         done.extend(number("entry "));
         built.extend(number("built "));
     }

@@ -77,7 +77,9 @@ pub fn tables_to_analyze(client: &mut Client, journal: &Journal) -> Result<Vec<S
          ORDER BY pg_relation_size(c.oid) DESC",
         quote_literal(journal.schema())
     ))?;
-    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+    rows.iter()
+        .map(|row| row.text(0).map(str::to_owned))
+        .collect()
 }
 
 /// Whether statistics have been gathered already.
@@ -96,5 +98,9 @@ pub fn end_analyze(client: &mut Client, journal: &Journal) -> Result<(), Journal
 }
 
 fn sql_name(name: &QualifiedName) -> String {
-    format!("{}.{}", quote_ident_always(&name.schema), quote_ident_always(&name.name))
+    format!(
+        "{}.{}",
+        quote_ident_always(&name.schema),
+        quote_ident_always(&name.name)
+    )
 }

@@ -23,8 +23,14 @@ pub enum WriteError {
     Table { table: String, source: PgError },
     #[error("cannot write chunk {chunk}")]
     Chunk { chunk: String, source: PgError },
-    #[error("table {table}: the server stored {stored} rows of {sent}; does a rule or trigger act on it?")]
-    Count { table: String, stored: u64, sent: u64 },
+    #[error(
+        "table {table}: the server stored {stored} rows of {sent}; does a rule or trigger act on it?"
+    )]
+    Count {
+        table: String,
+        stored: u64,
+        sent: u64,
+    },
     #[error("the server rolled chunk {chunk} back at COMMIT")]
     RolledBack { chunk: String },
     /// The decoder has ended; its own error tells why.
@@ -36,7 +42,9 @@ impl WriteError {
     /// Whether the same chunk can be written later: the cause lies with the server's state.
     pub fn is_resumable(&self) -> bool {
         match self {
-            Self::Connect(source) | Self::Table { source, .. } | Self::Chunk { source, .. } => is_passing(source),
+            Self::Connect(source) | Self::Table { source, .. } | Self::Chunk { source, .. } => {
+                is_passing(source)
+            }
             Self::Incomplete { .. } => true,
             Self::Count { .. } | Self::RolledBack { .. } => false,
         }
@@ -48,9 +56,11 @@ impl WriteError {
 /// and serialisation (40).
 pub fn is_passing(error: &PgError) -> bool {
     error.is_connection_lost()
-        || error
-            .sqlstate()
-            .is_some_and(|code| ["08", "53", "57", "58", "55", "40"].iter().any(|class| code.starts_with(class)))
+        || error.sqlstate().is_some_and(|code| {
+            ["08", "53", "57", "58", "55", "40"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        })
 }
 
 /// What the decoder hands over, in order.
@@ -79,9 +89,16 @@ pub struct Writer {
 impl Writer {
     /// Chunk commits are asynchronous: rows and journal row vanish together in a crash, and the
     /// step that ends the data phase is synchronous.
-    pub fn connect(info: &ConnInfo, name: &str, encoding: &str, journal: Journal) -> Result<Self, WriteError> {
+    pub fn connect(
+        info: &ConnInfo,
+        name: &str,
+        encoding: &str,
+        journal: Journal,
+    ) -> Result<Self, WriteError> {
         let mut client = session::open(info, name, encoding).map_err(WriteError::Connect)?;
-        client.execute("SET synchronous_commit = off").map_err(WriteError::Connect)?;
+        client
+            .execute("SET synchronous_commit = off")
+            .map_err(WriteError::Connect)?;
         Ok(Self { client, journal })
     }
 
@@ -119,7 +136,11 @@ impl Writer {
             let started = Instant::now();
             let table = plan.table(part.table);
             let (digest, wire_bytes) = self.copy(table, part, chunk, next)?;
-            records.push(PartRecord { digest, wire_bytes, seconds: started.elapsed().as_secs_f64() });
+            records.push(PartRecord {
+                digest,
+                wire_bytes,
+                seconds: started.elapsed().as_secs_f64(),
+            });
         }
         self.commit(chunk, &records)?;
         Ok(Written::Committed(records))
@@ -132,7 +153,10 @@ impl Writer {
             self.journal.lock_key(chunk.id),
             self.journal.count_sql(chunk)
         );
-        let failed = |source| WriteError::Chunk { chunk: chunk.id.to_string(), source };
+        let failed = |source| WriteError::Chunk {
+            chunk: chunk.id.to_string(),
+            source,
+        };
         let rows = self.client.query(&sql).map_err(failed)?;
         let committed = rows.first().and_then(|row| row.get(0)) != Some("0");
         if committed {
@@ -149,7 +173,10 @@ impl Writer {
         next: &mut dyn FnMut() -> Option<Piece>,
     ) -> Result<(Digest, u64), WriteError> {
         debug_assert!(chunk.parts.contains(part));
-        let failed = |source| WriteError::Table { table: table.name.to_string(), source };
+        let failed = |source| WriteError::Table {
+            table: table.name.to_string(),
+            source,
+        };
         let binary = table.format == Format::Binary;
         let sql = format!(
             "COPY {}{} FROM STDIN (FORMAT {})",
@@ -169,7 +196,9 @@ impl Writer {
                 Some(Piece::PartEnd { digest, wire_bytes }) => break (digest, wire_bytes),
                 None => {
                     let _ = copy.abort("pgpipe: the rest of the chunk did not come");
-                    return Err(WriteError::Incomplete { chunk: chunk.id.to_string() });
+                    return Err(WriteError::Incomplete {
+                        chunk: chunk.id.to_string(),
+                    });
                 }
             }
         };
@@ -178,18 +207,27 @@ impl Writer {
         }
         let stored = copy.finish().map_err(failed)?;
         if stored != digest.rows {
-            return Err(WriteError::Count { table: table.name.to_string(), stored, sent: digest.rows });
+            return Err(WriteError::Count {
+                table: table.name.to_string(),
+                stored,
+                sent: digest.rows,
+            });
         }
         Ok((digest, wire_bytes))
     }
 
     /// An aborted transaction answers COMMIT with ROLLBACK and no error: only the tag tells.
     fn commit(&mut self, chunk: &Chunk, records: &[PartRecord]) -> Result<(), WriteError> {
-        let failed = |source| WriteError::Chunk { chunk: chunk.id.to_string(), source };
+        let failed = |source| WriteError::Chunk {
+            chunk: chunk.id.to_string(),
+            source,
+        };
         let sql = format!("{}; COMMIT", self.journal.chunk_sql(chunk, records));
         let tag = self.client.execute(&sql).map_err(failed)?;
         if tag != "COMMIT" {
-            return Err(WriteError::RolledBack { chunk: chunk.id.to_string() });
+            return Err(WriteError::RolledBack {
+                chunk: chunk.id.to_string(),
+            });
         }
         Ok(())
     }

@@ -11,7 +11,9 @@ use crate::schema::{Table, quote_ident_always, quote_literal};
 /// Why a chunk could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("table {table} was rewritten since the snapshot (TRUNCATE, DROP or ALTER): the snapshot no longer shows its rows; start a new migration")]
+    #[error(
+        "table {table} was rewritten since the snapshot (TRUNCATE, DROP or ALTER): the snapshot no longer shows its rows; start a new migration"
+    )]
     Rewritten { table: String },
     #[error("the snapshot {snapshot} is gone")]
     SnapshotGone { snapshot: String, source: PgError },
@@ -53,9 +55,17 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn connect(info: &ConnInfo, name: &str, encoding: &str, snapshot: &str) -> Result<Self, ReadError> {
+    pub fn connect(
+        info: &ConnInfo,
+        name: &str,
+        encoding: &str,
+        snapshot: &str,
+    ) -> Result<Self, ReadError> {
         let client = session::open(info, name, encoding).map_err(ReadError::Connect)?;
-        Ok(Self { client, snapshot: snapshot.to_owned() })
+        Ok(Self {
+            client,
+            snapshot: snapshot.to_owned(),
+        })
     }
 
     /// A handle that ends a blocked read from another thread.
@@ -85,11 +95,20 @@ impl Reader {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
             quote_literal(&self.snapshot)
         );
-        self.client.execute(&begin).map(drop).map_err(|source| match source.sqlstate() {
-            // The snapshot's file is gone, or its transaction is.
-            Some("22023" | "42704" | "55000") => ReadError::SnapshotGone { snapshot: self.snapshot.clone(), source },
-            _ => ReadError::Read { what: "the snapshot".into(), source },
-        })
+        self.client
+            .execute(&begin)
+            .map(drop)
+            .map_err(|source| match source.sqlstate() {
+                // The snapshot's file is gone, or its transaction is.
+                Some("22023" | "42704" | "55000") => ReadError::SnapshotGone {
+                    snapshot: self.snapshot.clone(),
+                    source,
+                },
+                _ => ReadError::Read {
+                    what: "the snapshot".into(),
+                    source,
+                },
+            })
     }
 
     /// Takes the reader's own lock, and only then looks whether the table is still the snapshot's.
@@ -99,11 +118,19 @@ impl Reader {
             table.sql_name(),
             table.oid
         );
-        let rewritten = || ReadError::Rewritten { table: table.name.to_string() };
-        let rows = self.client.query(&sql).map_err(|source| match source.sqlstate() {
-            Some("42P01" | "3F000") => rewritten(),
-            _ => ReadError::Read { what: format!("table {}", table.name), source },
-        })?;
+        let rewritten = || ReadError::Rewritten {
+            table: table.name.to_string(),
+        };
+        let rows = self
+            .client
+            .query(&sql)
+            .map_err(|source| match source.sqlstate() {
+                Some("42P01" | "3F000") => rewritten(),
+                _ => ReadError::Read {
+                    what: format!("table {}", table.name),
+                    source,
+                },
+            })?;
         let current = rows.first().and_then(|row| row.get(0));
         if current != Some(table.filenode.to_string().as_str()) {
             return Err(rewritten());
@@ -124,12 +151,21 @@ impl Reader {
             source,
         };
         let mut started = Instant::now();
-        let mut copy = self.client.copy_out(&copy_sql(table, part)).map_err(failed)?;
+        let mut copy = self
+            .client
+            .copy_out(&copy_sql(table, part))
+            .map_err(failed)?;
         loop {
             let mut bytes = pool.take();
             let more = copy.read(&mut bytes, BLOCK_BYTES).map_err(failed)?;
             let took = started.elapsed();
-            if !bytes.is_empty() && !take(Filled { part: index, bytes, took }) {
+            if !bytes.is_empty()
+                && !take(Filled {
+                    part: index,
+                    bytes,
+                    took,
+                })
+            {
                 return Err(ReadError::Unwanted);
             }
             if !more {
@@ -140,9 +176,10 @@ impl Reader {
     }
 
     fn run(&mut self, what: &str, sql: &str) -> Result<String, ReadError> {
-        self.client
-            .execute(sql)
-            .map_err(|source| ReadError::Read { what: what.to_owned(), source })
+        self.client.execute(sql).map_err(|source| ReadError::Read {
+            what: what.to_owned(),
+            source,
+        })
     }
 }
 
@@ -156,7 +193,11 @@ fn copy_sql(table: &Table, part: &Part) -> String {
             table.column_list()
         ),
         range => {
-            let columns: Vec<_> = table.columns.iter().map(|c| quote_ident_always(c)).collect();
+            let columns: Vec<_> = table
+                .columns
+                .iter()
+                .map(|c| quote_ident_always(c))
+                .collect();
             format!(
                 "COPY (SELECT {} FROM ONLY {}{}) TO STDOUT (FORMAT {format})",
                 columns.join(", "),

@@ -39,7 +39,10 @@ pub fn sequences(client: &mut Client) -> Result<Vec<SequenceValue>, PgError> {
     Ok(values)
 }
 
-fn read_values(client: &mut Client, names: &[QualifiedName]) -> Result<Vec<SequenceValue>, PgError> {
+fn read_values(
+    client: &mut Client,
+    names: &[QualifiedName],
+) -> Result<Vec<SequenceValue>, PgError> {
     let selects: Vec<_> = names
         .iter()
         .map(|name| {
@@ -80,7 +83,11 @@ pub fn baseline(client: &mut Client) -> Result<Baseline, PgError> {
         .map(|s| (s.name.to_string(), (s.last_value, s.is_called)))
         .collect();
     let xid = client.query("SELECT txid_snapshot_xmax(txid_current_snapshot())")?;
-    Ok(Baseline { next_xid: xid[0].parse(0)?, writes, sequences })
+    Ok(Baseline {
+        next_xid: xid[0].parse(0)?,
+        writes,
+        sequences,
+    })
 }
 
 /// Names what was written to between two readings, the first few.
@@ -89,11 +96,19 @@ pub fn baseline(client: &mut Client) -> Result<Baseline, PgError> {
 /// they count only if a transaction id was used since; a sequence can move without one.
 pub fn changed(before: &Baseline, now: &Baseline) -> Vec<String> {
     let written = now.next_xid != before.next_xid;
-    let tables = now.writes.iter().filter(|&(name, n)| {
-        written && before.writes.get(name).copied().unwrap_or(0) != *n
-    });
-    let sequences = now.sequences.iter().filter(|&(name, v)| before.sequences.get(name) != Some(v));
-    let mut names: Vec<_> = tables.map(|(n, _)| n).chain(sequences.map(|(n, _)| n)).cloned().collect();
+    let tables = now
+        .writes
+        .iter()
+        .filter(|&(name, n)| written && before.writes.get(name).copied().unwrap_or(0) != *n);
+    let sequences = now
+        .sequences
+        .iter()
+        .filter(|&(name, v)| before.sequences.get(name) != Some(v));
+    let mut names: Vec<_> = tables
+        .map(|(n, _)| n)
+        .chain(sequences.map(|(n, _)| n))
+        .cloned()
+        .collect();
     names.truncate(NAMES);
     names
 }

@@ -2,19 +2,16 @@
 //! authenticated. Whoever uses it never sees a peer that has not proved who it is.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use super::auth::{AuthError, Credentials, authenticate, pinned};
-use super::{
-    CloseCode, Connection, ControlReceiver, ControlSender, Identity, IdentityError, Limits, Link,
-    TransportError,
-};
+use super::auth::{AuthError, Credentials, Session, meet, pinned};
+use super::{CloseCode, Connection, Identity, IdentityError, Limits, Link, TransportError};
 use crate::state::{PairingState, StateDir, StateError, pairfile};
 use crate::wire::Role;
 use crate::wire::handshake::PairCode;
@@ -27,8 +24,6 @@ const FIRST_CONTACT: Duration = Duration::from_secs(60);
 /// Between two tries to dial.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Peers that prove themselves at the same time; more wait in the socket.
-const HANDSHAKES: usize = 16;
 
 /// Which way the connection is opened; nothing to do with which way data flows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,13 +109,6 @@ impl PeeringError {
     }
 }
 
-/// An authenticated connection.
-pub struct Session {
-    pub connection: Connection,
-    pub sender: ControlSender,
-    pub receiver: ControlReceiver,
-}
-
 /// Prints a line for the user.
 pub type Say = dyn Fn(&str) + Send + Sync;
 
@@ -133,7 +121,10 @@ pub struct Peering {
     code: Option<PairingState>,
     reached_before: bool,
     /// Of a listener: connections that have been let in, newest last.
-    admitted: Option<(mpsc::Receiver<Session>, JoinHandle<()>)>,
+    admitted: Option<(
+        mpsc::Receiver<Result<Session, PeeringError>>,
+        JoinHandle<()>,
+    )>,
 }
 
 impl Peering {
@@ -176,7 +167,6 @@ impl Peering {
                 role,
                 code: peering.code.clone(),
                 say,
-                current: Mutex::default(),
             };
             peering.admitted = Some((receiver, tokio::spawn(admission.run(sender))));
         }
@@ -207,15 +197,23 @@ impl Peering {
             Some((admitted, _)) => {
                 let (peer, address) = (self.role.peer().as_str(), self.spec.address().to_owned());
                 let seconds = limit.as_secs();
-                let nobody = PeeringError::Nobody { peer, address, seconds };
+                let nobody = PeeringError::Nobody {
+                    peer,
+                    address,
+                    seconds,
+                };
                 match timeout(limit, admitted.recv()).await {
-                    Ok(Some(session)) => Ok(session),
+                    Ok(Some(met)) => met,
                     Ok(None) => Err(TransportError::LinkClosed.into()),
                     Err(_) => Err(nobody),
                 }
             }
             None => {
-                let limit = if self.reached_before { limit } else { limit.min(FIRST_CONTACT) };
+                let limit = if self.reached_before {
+                    limit
+                } else {
+                    limit.min(FIRST_CONTACT)
+                };
                 self.dial(limit).await
             }
         };
@@ -254,10 +252,8 @@ impl Peering {
     }
 
     async fn try_dial(&self) -> Result<Session, PeeringError> {
-        let connection = self.link.connect().await?;
         let creds = credentials(&self.state, self.role, self.code.as_ref())?;
-        let (sender, receiver, _) = authenticate(&connection, true, &creds, &self.state).await?;
-        Ok(Session { connection, sender, receiver })
+        Ok(meet(&self.link, &creds, &self.state, &mut |_| ()).await?)
     }
 
     /// Ends the link, time-limited; last messages arrive before.
@@ -309,13 +305,19 @@ async fn ask(state: &StateDir, code: &Code) -> Result<Option<PairingState>, Peer
         Code::Ask(ask) => {
             let ask = Arc::clone(ask);
             let answered = spawn_blocking(move || ask()).await;
-            answered.map_err(|e| PeeringError::Ask(e.to_string()))?.map_err(PeeringError::Ask)?
+            answered
+                .map_err(|e| PeeringError::Ask(e.to_string()))?
+                .map_err(PeeringError::Ask)?
         }
     };
-    Ok(Some(PairingState::new(code, SystemTime::now(), Duration::ZERO)))
+    Ok(Some(PairingState::new(
+        code,
+        SystemTime::now(),
+        Duration::ZERO,
+    )))
 }
 
-/// A listener's task: lets peers in as they come. A newer connection of the same peer ends the
+/// A listener's task: lets the peer in as it comes. A newer connection of the same peer ends the
 /// older one: the process at its other end has died, or its link has.
 struct Admission {
     link: Arc<Link>,
@@ -323,55 +325,37 @@ struct Admission {
     role: Role,
     code: Option<PairingState>,
     say: Arc<Say>,
-    current: Mutex<Option<Connection>>,
 }
 
 impl Admission {
-    async fn run(self, admitted: mpsc::Sender<Session>) {
-        let mut proving: JoinSet<Result<Session, PeeringError>> = JoinSet::new();
+    async fn run(self, admitted: mpsc::Sender<Result<Session, PeeringError>>) {
+        let mut current: Option<Connection> = None;
         loop {
-            tokio::select! {
-                arrived = self.link.connect(), if proving.len() < HANDSHAKES => match arrived {
-                    Ok(connection) => self.prove(&mut proving, connection),
-                    Err(TransportError::LinkClosed) => return,
-                    Err(error) => tracing::warn!(%error, "a connection did not come about"),
-                },
-                Some(proved) = proving.join_next() => match proved {
-                    Ok(Ok(session)) => {
-                        self.supersede(&session.connection);
-                        if admitted.send(session).await.is_err() {
-                            return;
-                        }
-                    }
-                    Ok(Err(error)) => self.refused(&error),
-                    Err(error) => tracing::error!(%error, "a handshake panicked"),
-                },
+            let met = self.meet().await;
+            let failed = met.is_err();
+            if let Ok(session) = &met
+                && let Some(older) = current.replace(session.conn.clone())
+            {
+                older.close(CloseCode::Dropped, "a newer connection took its place");
+            }
+            if admitted.send(met).await.is_err() || failed {
+                return;
             }
         }
     }
 
-    fn prove(&self, proving: &mut JoinSet<Result<Session, PeeringError>>, connection: Connection) {
-        let (state, role, code) = (Arc::clone(&self.state), self.role, self.code.clone());
-        proving.spawn(async move {
-            let creds = credentials(&state, role, code.as_ref())?;
-            let (sender, receiver, _) = authenticate(&connection, false, &creds, &state).await?;
-            Ok(Session { connection, sender, receiver })
-        });
+    async fn meet(&self) -> Result<Session, PeeringError> {
+        let creds = credentials(&self.state, self.role, self.code.as_ref())?;
+        Ok(meet(&self.link, &creds, &self.state, &mut |error| {
+            self.turned_away(&error)
+        })
+        .await?)
     }
 
-    fn supersede(&self, newer: &Connection) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(older) = current.replace(newer.clone()) {
-            older.close(CloseCode::Dropped, "a newer connection took its place");
-        }
-    }
-
-    /// A stranger is logged; only a peer that was close to being let in is worth the user's eye.
-    fn refused(&self, error: &PeeringError) {
+    /// Strangers are logged; only a peer that speaks pgpipe is worth the user's eye.
+    fn turned_away(&self, error: &AuthError) {
         tracing::warn!(%error, "a peer was not let in");
-        if let PeeringError::Auth(auth) = error
-            && auth.refusal().is_some()
-        {
+        if error.refusal().is_some() {
             (self.say)(&error.to_string());
         }
     }

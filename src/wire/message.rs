@@ -36,13 +36,20 @@ pub enum ToSend {
     /// The answer to [`ToRecv::Offer`]: which of the two recv does not hold yet.
     Need { plan: bool, archive: bool },
     /// The schema is in place: chunks may come. Committed ones are not to be sent again.
-    Ready { committed: Vec<ChunkId>, data_durable: bool },
+    Ready {
+        committed: Vec<ChunkId>,
+        data_durable: bool,
+    },
     /// The chunk's rows and its journal row have committed in one transaction.
     Committed { chunk: ChunkId },
     /// Every chunk is durably committed: the snapshot is no longer needed.
     DataDurable,
     /// How far a phase other than data has come.
-    Progress { phase: String, done: u64, total: u64 },
+    Progress {
+        phase: String,
+        done: u64,
+        total: u64,
+    },
     /// The end: the JSON report of both sides.
     Finished { report: String, exit: u8 },
     /// Recv was told to stop; the migration can go on later.
@@ -102,8 +109,15 @@ pub struct Standing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum TargetState {
     New,
-    Begun { committed: u32, chunks: u32, data_durable: bool },
-    Finished { report: String, exit: u8 },
+    Begun {
+        committed: u32,
+        chunks: u32,
+        data_durable: bool,
+    },
+    Finished {
+        report: String,
+        exit: u8,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -18,11 +18,21 @@ const CREATE: &str = include_str!("create.sql");
 pub enum JournalError {
     #[error("cannot use the journal schema {schema} on the target")]
     Postgres { schema: String, source: PgError },
-    #[error("schema {schema} exists on the target and is not a journal of pgpipe; name another with --journal-schema")]
+    #[error(
+        "schema {schema} exists on the target and is not a journal of pgpipe; name another with --journal-schema"
+    )]
     Foreign { schema: String },
-    #[error("the target holds the unfinished migration {name:?} of another sender (begun {begun}); go on with that one, or empty the target and drop schema {schema}")]
-    Other { schema: String, name: String, begun: String },
-    #[error("the journal of this migration was written for another plan; start a new migration into an empty target")]
+    #[error(
+        "the target holds the unfinished migration {name:?} of another sender (begun {begun}); go on with that one, or empty the target and drop schema {schema}"
+    )]
+    Other {
+        schema: String,
+        name: String,
+        begun: String,
+    },
+    #[error(
+        "the journal of this migration was written for another plan; start a new migration into an empty target"
+    )]
     Plan,
     #[error("the transaction of {what} was rolled back by the server without an error")]
     RolledBack { what: String },
@@ -56,7 +66,9 @@ pub struct Contents {
 impl Contents {
     /// The chunks whose parts are all there; a chunk's parts commit together.
     pub fn committed(&self, plan: &Plan) -> Vec<ChunkId> {
-        let has = |chunk: &&Chunk| (0..chunk.parts.len() as u32).all(|p| self.parts.contains_key(&(chunk.id, p)));
+        let has = |chunk: &&Chunk| {
+            (0..chunk.parts.len() as u32).all(|p| self.parts.contains_key(&(chunk.id, p)))
+        };
         plan.chunks.iter().filter(has).map(|c| c.id).collect()
     }
 }
@@ -70,7 +82,10 @@ pub struct Journal {
 
 impl Journal {
     pub fn new(schema: &str, migration: Uuid) -> Self {
-        Self { schema: schema.to_owned(), migration }
+        Self {
+            schema: schema.to_owned(),
+            migration,
+        }
     }
 
     fn sql_schema(&self) -> String {
@@ -82,7 +97,10 @@ impl Journal {
     }
 
     pub(super) fn failed(&self, source: PgError) -> JournalError {
-        JournalError::Postgres { schema: self.schema.clone(), source }
+        JournalError::Postgres {
+            schema: self.schema.clone(),
+            source,
+        }
     }
 
     /// Looks for this migration; false where the target has no journal at all. A journal of
@@ -98,13 +116,22 @@ impl Journal {
         match found.first().map(|row| row.bool(0)) {
             None => return Ok(false),
             Some(Ok(true)) => {}
-            Some(_) => return Err(JournalError::Foreign { schema: self.schema.clone() }),
+            Some(_) => {
+                return Err(JournalError::Foreign {
+                    schema: self.schema.clone(),
+                });
+            }
         }
         let rows = client
-            .query(&format!("SELECT id, name, begun FROM {}.migration", self.sql_schema()))
+            .query(&format!(
+                "SELECT id, name, begun FROM {}.migration",
+                self.sql_schema()
+            ))
             .map_err(|e| self.failed(e))?;
         match rows.first() {
-            None => Err(JournalError::Foreign { schema: self.schema.clone() }),
+            None => Err(JournalError::Foreign {
+                schema: self.schema.clone(),
+            }),
             Some(row) if row.get(0) == Some(self.migration.to_string().as_str()) => Ok(true),
             Some(row) => Err(JournalError::Other {
                 schema: self.schema.clone(),
@@ -117,7 +144,10 @@ impl Journal {
     /// The plan digest that the journal was begun with.
     pub fn plan_digest(&self, client: &mut Client) -> Result<u128, JournalError> {
         let rows = client
-            .query(&format!("SELECT plan_digest FROM {}.migration", self.sql_schema()))
+            .query(&format!(
+                "SELECT plan_digest FROM {}.migration",
+                self.sql_schema()
+            ))
             .map_err(|e| self.failed(e))?;
         let text = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
         u128::from_str_radix(text, 16).map_err(|_| JournalError::Plan)
@@ -166,11 +196,23 @@ impl Journal {
         ))?;
         for row in parts {
             let sum = u128::from_str_radix(row.text(4)?, 16).unwrap_or_default();
-            let digest = Digest { rows: row.parse(2)?, bytes: row.parse(3)?, sum };
-            let record = PartRecord { digest, wire_bytes: row.parse(5)?, seconds: row.parse(6)? };
-            contents.parts.insert((ChunkId(row.parse(0)?), row.parse(1)?), record);
+            let digest = Digest {
+                rows: row.parse(2)?,
+                bytes: row.parse(3)?,
+                sum,
+            };
+            let record = PartRecord {
+                digest,
+                wire_bytes: row.parse(5)?,
+                seconds: row.parse(6)?,
+            };
+            contents
+                .parts
+                .insert((ChunkId(row.parse(0)?), row.parse(1)?), record);
         }
-        for row in client.query(&format!("SELECT step, object, statement, message, sqlstate FROM {schema}.step ORDER BY done"))? {
+        for row in client.query(&format!(
+            "SELECT step, object, statement, message, sqlstate FROM {schema}.step ORDER BY done"
+        ))? {
             contents.steps.insert(row.text(0)?.to_owned());
             if let Some(message) = row.get(3) {
                 contents.errors.push(StepError {
@@ -239,7 +281,11 @@ impl Journal {
             .iter()
             .map(|step| format!("('{}', {})", self.migration, quote_literal(step)))
             .collect();
-        format!("INSERT INTO {}.step (migration, step) VALUES {}", self.sql_schema(), rows.join(", "))
+        format!(
+            "INSERT INTO {}.step (migration, step) VALUES {}",
+            self.sql_schema(),
+            rows.join(", ")
+        )
     }
 
     /// The INSERT that marks a step as tried and failed.
@@ -262,7 +308,9 @@ impl Journal {
         let body = format!("BEGIN; SET LOCAL synchronous_commit = on; {sql}; {mark}; COMMIT");
         match client.execute(&body) {
             Ok(tag) if tag == "COMMIT" => Ok(()),
-            Ok(_) => Err(JournalError::RolledBack { what: step.to_owned() }),
+            Ok(_) => Err(JournalError::RolledBack {
+                what: step.to_owned(),
+            }),
             Err(error) => {
                 let _ = client.execute("ROLLBACK");
                 Err(self.failed(error))

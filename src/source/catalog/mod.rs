@@ -85,7 +85,11 @@ fn table(listed: Listed, columns: Vec<(String, Oid)>, types: &Types) -> Table {
         name: listed.name,
         persistence: listed.persistence,
         columns: columns.into_iter().map(|(name, _)| name).collect(),
-        format: if text_because.is_some() { Format::Text } else { Format::Binary },
+        format: if text_because.is_some() {
+            Format::Text
+        } else {
+            Format::Binary
+        },
         text_because,
         filenode: listed.filenode,
         pages: listed.pages,
@@ -112,7 +116,11 @@ fn read_types(client: &mut Client) -> Result<Types, PgError> {
             base: row.parse(4)?,
             subtype: row.parse(5)?,
             has_binary: row.bool(6)?,
-            fields: row.text(7)?.split(' ').filter_map(|oid| oid.parse().ok()).collect(),
+            fields: row
+                .text(7)?
+                .split(' ')
+                .filter_map(|oid| oid.parse().ok())
+                .collect(),
         };
         types.0.insert(row.parse(0)?, found);
     }

@@ -37,7 +37,12 @@ fn order(views: &BTreeMap<Oid, View>) -> Vec<QualifiedName> {
 }
 
 /// Depth first; PostgreSQL itself limits how deep views nest.
-fn visit(oid: Oid, views: &BTreeMap<Oid, View>, seen: &mut BTreeSet<Oid>, out: &mut Vec<QualifiedName>) {
+fn visit(
+    oid: Oid,
+    views: &BTreeMap<Oid, View>,
+    seen: &mut BTreeSet<Oid>,
+    out: &mut Vec<QualifiedName>,
+) {
     let Some(view) = views.get(&oid).filter(|_| seen.insert(oid)) else {
         return;
     };

@@ -50,7 +50,9 @@ impl Types {
             'c' => self.composite_reason(found, depth),
             'b' if found.element != 0 => self.embedded_reason(name, found.element, depth),
             'b' => base_reason(oid, name),
-            _ => Some(format!("type {name} has no binary form that is known to be portable")),
+            _ => Some(format!(
+                "type {name} has no binary form that is known to be portable"
+            )),
         }
     }
 
@@ -68,7 +70,9 @@ impl Types {
     /// A type whose OID stands inside the value of another one.
     fn embedded_reason(&self, outer: &str, inner: u32, depth: u8) -> Option<String> {
         if inner >= FIRST_NORMAL_OID {
-            return Some(format!("type {outer} carries the OID of a user-defined type"));
+            return Some(format!(
+                "type {outer} carries the OID of a user-defined type"
+            ));
         }
         self.unsafe_reason(inner, depth + 1)
     }
@@ -76,10 +80,13 @@ impl Types {
 
 fn base_reason(oid: u32, name: &str) -> Option<String> {
     if oid >= FIRST_NORMAL_OID {
-        return Some(format!("the binary form of type {name} belongs to its extension's version"));
+        return Some(format!(
+            "the binary form of type {name} belongs to its extension's version"
+        ));
     }
     // regclass and its kin send the bare OID, which names another object on another server.
-    name.starts_with("reg").then(|| format!("type {name} carries an OID of this server"))
+    name.starts_with("reg")
+        .then(|| format!("type {name} carries an OID of this server"))
 }
 
 #[cfg(test)]
@@ -111,8 +118,12 @@ mod tests {
         add(&mut types, 20000, "mood", 'e', |_| ());
         add(&mut types, 20001, "_mood", 'b', |t| t.element = 20000);
         add(&mut types, 20002, "acl_domain", 'd', |t| t.base = 1034);
-        add(&mut types, 20003, "pair", 'c', |t| t.fields = vec![23, 1007]);
-        add(&mut types, 20004, "moody", 'c', |t| t.fields = vec![23, 20000]);
+        add(&mut types, 20003, "pair", 'c', |t| {
+            t.fields = vec![23, 1007]
+        });
+        add(&mut types, 20004, "moody", 'c', |t| {
+            t.fields = vec![23, 20000]
+        });
         add(&mut types, 20005, "hstore", 'b', |_| ());
         add(&mut types, 20006, "int_range", 'r', |t| t.subtype = 23);
         add(&mut types, 20007, "loop", 'd', |t| t.base = 20007);
@@ -130,7 +141,9 @@ mod tests {
     #[test]
     fn oids_and_missing_functions_are_found_at_any_depth() {
         let types = sample();
-        for oid in [1033, 1034, 2205, 2210, 20001, 20002, 20004, 20005, 20007, 99999] {
+        for oid in [
+            1033, 1034, 2205, 2210, 20001, 20002, 20004, 20005, 20007, 99999,
+        ] {
             assert!(types.text_because(Oid(oid)).is_some(), "{oid}");
         }
     }

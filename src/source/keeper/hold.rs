@@ -17,7 +17,9 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 pub enum KeeperError {
     #[error("cannot start the keeper process: {0}")]
     Start(#[source] std::io::Error),
-    #[error("table {0} was rewritten since the snapshot (TRUNCATE, DROP or ALTER); run send again when it is at rest")]
+    #[error(
+        "table {0} was rewritten since the snapshot (TRUNCATE, DROP or ALTER); run send again when it is at rest"
+    )]
     Rewritten(String),
     #[error("the keeper could not take a snapshot: {0}")]
     Failed(String),
@@ -44,7 +46,11 @@ impl Keeper {
 
     /// Starts a new keeper as a process of its own and waits until it holds snapshot and locks;
     /// `waiting` is told what it waits for.
-    pub fn start(dir: &Path, spec: &Spec, waiting: &mut dyn FnMut(&str)) -> Result<Self, KeeperError> {
+    pub fn start(
+        dir: &Path,
+        spec: &Spec,
+        waiting: &mut dyn FnMut(&str),
+    ) -> Result<Self, KeeperError> {
         let mut child = spawn(dir, spec).map_err(KeeperError::Start)?;
         let stdout = child.stdout.take().expect("standard output is piped");
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -74,8 +80,12 @@ impl Keeper {
 
     /// Ends the keeper: its transaction is over when this returns.
     pub fn release(mut self) -> Result<(), KeeperError> {
-        self.stream.write_all(b"release\n").map_err(KeeperError::Silent)?;
-        read_line(&self.stream).map(drop).map_err(KeeperError::Silent)
+        self.stream
+            .write_all(b"release\n")
+            .map_err(KeeperError::Silent)?;
+        read_line(&self.stream)
+            .map(drop)
+            .map_err(KeeperError::Silent)
     }
 
     /// Opens a second connection that tells when the keeper ends.
@@ -119,7 +129,10 @@ fn vanished(dir: &Path) -> KeeperError {
 }
 
 fn spawn(dir: &Path, spec: &Spec) -> std::io::Result<Child> {
-    let log = File::options().create(true).append(true).open(dir.join(LOG))?;
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(dir.join(LOG))?;
     let mut child = Command::new(std::env::current_exe()?)
         .arg("keeper")
         .arg("--state-dir")

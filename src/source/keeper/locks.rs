@@ -35,22 +35,35 @@ pub(super) fn take(
     Ok(true)
 }
 
-fn lock_batch(client: &mut Client, batch: &[Listed], say: &mut dyn FnMut(Birth)) -> Result<(), PgError> {
+fn lock_batch(
+    client: &mut Client,
+    batch: &[Listed],
+    say: &mut dyn FnMut(Birth),
+) -> Result<(), PgError> {
     match try_lock(client, batch) {
-        Err(error) if is_wait_or_gone(&error) => batch.iter().try_for_each(|table| lock_one(client, table, say)),
+        Err(error) if is_wait_or_gone(&error) => batch
+            .iter()
+            .try_for_each(|table| lock_one(client, table, say)),
         other => other,
     }
 }
 
 /// Locks one table, showing for whom it waits. A table dropped meanwhile is left to the check of
 /// its file node, which names it.
-fn lock_one(client: &mut Client, table: &Listed, say: &mut dyn FnMut(Birth)) -> Result<(), PgError> {
+fn lock_one(
+    client: &mut Client,
+    table: &Listed,
+    say: &mut dyn FnMut(Birth),
+) -> Result<(), PgError> {
     for attempt in 1.. {
         match try_lock(client, std::slice::from_ref(table)) {
             Err(error) if error.sqlstate() == Some("42P01") => return Ok(()),
             Err(error) if error.sqlstate() == Some("55P03") && attempt < ATTEMPTS => {
                 let holders = holders(client, table.oid)?;
-                say(Birth::Waiting(format!("a lock on {}, held by {holders}", table.name)));
+                say(Birth::Waiting(format!(
+                    "a lock on {}, held by {holders}",
+                    table.name
+                )));
             }
             other => return other,
         }
@@ -61,10 +74,19 @@ fn lock_one(client: &mut Client, table: &Listed, say: &mut dyn FnMut(Birth)) -> 
 fn try_lock(client: &mut Client, tables: &[Listed]) -> Result<(), PgError> {
     let names: Vec<_> = tables
         .iter()
-        .map(|t| format!("ONLY {}.{}", quote_ident_always(&t.name.schema), quote_ident_always(&t.name.name)))
+        .map(|t| {
+            format!(
+                "ONLY {}.{}",
+                quote_ident_always(&t.name.schema),
+                quote_ident_always(&t.name.name)
+            )
+        })
         .collect();
     client.execute("SAVEPOINT batch")?;
-    let locked = client.execute(&format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", ")));
+    let locked = client.execute(&format!(
+        "LOCK TABLE {} IN ACCESS SHARE MODE",
+        names.join(", ")
+    ));
     if let Err(error) = locked {
         client.execute("ROLLBACK TO SAVEPOINT batch")?;
         return Err(error);
@@ -83,6 +105,9 @@ fn holders(client: &mut Client, table: Oid) -> Result<String, PgError> {
          FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid) \
          WHERE l.relation = {table} AND l.granted AND l.mode = 'AccessExclusiveLock'"
     ))?;
-    let holders = rows.first().and_then(|row| row.get(0)).unwrap_or("a session that has just ended");
+    let holders = rows
+        .first()
+        .and_then(|row| row.get(0))
+        .unwrap_or("a session that has just ended");
     Ok(holders.to_owned())
 }

@@ -90,7 +90,9 @@ fn read_spec() -> Result<Spec, ProcessError> {
 fn take_snapshot(client: &mut Client, say: &mut dyn FnMut(Birth)) -> Result<Kept, ProcessError> {
     client.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
     let rows = client.query(include_str!("snapshot.sql"))?;
-    let row = rows.first().ok_or_else(|| ProcessError::Spec("the server exported no snapshot".into()))?;
+    let row = rows
+        .first()
+        .ok_or_else(|| ProcessError::Spec("the server exported no snapshot".into()))?;
     let snapshot = Snapshot {
         name: row.text(0)?.to_owned(),
         time: row.text(1)?.to_owned(),
@@ -99,15 +101,26 @@ fn take_snapshot(client: &mut Client, say: &mut dyn FnMut(Birth)) -> Result<Kept
     let system_identifier = row.text(3)?.to_owned();
     let tables = catalog::list(client)?;
     let locked = locks::take(client, &tables, say)?;
-    if let Some(table) = catalog::list(client)?.into_iter().find(|t| t.was_rewritten()) {
+    if let Some(table) = catalog::list(client)?
+        .into_iter()
+        .find(|t| t.was_rewritten())
+    {
         return Err(ProcessError::Rewritten(table.name.to_string()));
     }
-    Ok(Kept { snapshot, system_identifier, locked, pid: std::process::id() })
+    Ok(Kept {
+        snapshot,
+        system_identifier,
+        locked,
+        pid: std::process::id(),
+    })
 }
 
 /// Answers on the socket in a thread; each connection is a send in touch.
 fn listen(dir: &Path, kept: Kept) -> Result<Receiver<Event>, ProcessError> {
-    let failed = |source| ProcessError::Directory { dir: dir.display().to_string(), source };
+    let failed = |source| ProcessError::Directory {
+        dir: dir.display().to_string(),
+        source,
+    };
     let handle = File::open(dir).map_err(failed)?;
     let _ = std::fs::remove_file(dir.join(super::SOCKET));
     let listener = UnixListener::bind(socket_path(&handle)).map_err(failed)?;
