@@ -29,7 +29,7 @@ pub(super) fn split(body: &str, ids: &[DumpId]) -> Option<Vec<String>> {
     let mut settings = Settings::default();
     settings.take_from(heads.next()?);
     let mut pieces = Vec::with_capacity(ids.len());
-    for (text, id) in heads.by_ref().zip(ids) {
+    for (id, text) in ids.iter().zip(heads.by_ref()) {
         let (head, _) = text.split_once(' ')?;
         (head.parse() == Ok(id.0)).then_some(())?;
         pieces.push(format!("{}{HEAD}{text}", settings.in_force()));
