@@ -1,7 +1,17 @@
 //! The committed seed corpora: small inputs that reach every branch worth mutating from.
 
+use pgpipe::chunk::{ChunkId, Digest};
 use pgpipe::codec::{ChunkEncoder, ChunkParams, Kind};
 use pgpipe::copy::{BINARY_HEADER, BINARY_TRAILER};
+use pgpipe::schema::{QualifiedName, SequenceValue};
+use pgpipe::wire::Role;
+use pgpipe::wire::frame;
+use pgpipe::wire::handshake::{Introduction, Message, PROTOCOL_VERSION, Proof, Refusal};
+use pgpipe::wire::message::{
+    BlobInfo, ChunkEnd, Failure, Greet, Locale, Offer, Omit, Snapshot, SourceInfo, Standing,
+    StreamHeader, Tail, TargetState, ToRecv, ToSend,
+};
+use serde::Serialize;
 
 /// A file of `fuzz/corpus`: target, name, content.
 pub(crate) type Seed = (&'static str, &'static str, Vec<u8>);
@@ -12,7 +22,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
     let scan = |options: u8, step: u8, stream: &[u8]| [&[options, step], stream].concat();
     let chunk = |options: u8, params| [&[options][..], &chunk(params)].concat();
     let plain = ChunkParams::UNCOMPRESSED;
-    vec![
+    let mut seeds = vec![
         ("scan_tuples", "payload", scan(0, 3, &rows)),
         ("scan_tuples", "copy-out", scan(2, 0, &copy_out)),
         (
@@ -34,8 +44,14 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ),
         ("decode_block", "plain", chunk(1, plain)),
         ("decode_block", "plain-stamped", chunk(3, plain)),
-    ]
+    ];
+    let messages = handshake().into_iter().chain(to_recv()).chain(to_send());
+    seeds.extend(messages.map(|(name, body)| ("decode_message", name, body)));
+    seeds
 }
+
+/// A message's name and its body.
+type Named = (&'static str, Vec<u8>);
 
 /// Three tuples of an int4, a text and a null.
 fn rows() -> Vec<u8> {
@@ -70,4 +86,148 @@ fn chunk(params: ChunkParams) -> Vec<u8> {
     encoder.finish(&mut out).expect("the chunk is open");
     chunk.extend_from_slice(&out);
     chunk
+}
+
+fn body(message: &impl Serialize) -> Vec<u8> {
+    let frame = frame::encode(message, frame::LIMIT).expect("a small message");
+    frame[frame::HEADER_BYTES..].to_vec()
+}
+
+fn handshake() -> Vec<Named> {
+    let introduction = |role| Introduction {
+        role,
+        proof: Some(Proof([7; 32])),
+    };
+    let encode = |message: Message| message.encode(PROTOCOL_VERSION).expect("a small message");
+    vec![
+        ("hello", encode(Message::Hello(introduction(Role::Send)))),
+        (
+            "welcome",
+            encode(Message::Welcome(introduction(Role::Recv))),
+        ),
+        ("confirmed", encode(Message::Confirmed)),
+        (
+            "refusal",
+            encode(Message::Refusal(Refusal::Version { ours: 1, theirs: 2 })),
+        ),
+    ]
+}
+
+fn to_recv() -> Vec<Named> {
+    let tail = Tail {
+        sequences: vec![SequenceValue {
+            name: name("id_seq"),
+            last_value: i64::MAX,
+            is_called: true,
+        }],
+        changed: vec!["public.t".to_owned()],
+        allow_changes: false,
+        stats: "{}".to_owned(),
+    };
+    let failure = Failure {
+        line: "the snapshot is gone".to_owned(),
+        resumable: false,
+    };
+    let params = ChunkParams::default();
+    let id = ChunkId(300);
+    let digest = Digest {
+        rows: 3,
+        bytes: 99,
+        sum: u128::MAX,
+    };
+    let parts = vec![digest, Digest::default()];
+    vec![
+        ("greet", body(&ToRecv::Greet(greet()))),
+        ("offer", body(&ToRecv::Offer(offer()))),
+        ("tail", body(&ToRecv::Tail(tail))),
+        ("bye", body(&ToRecv::Bye)),
+        ("failed", body(&ToRecv::Failed(failure))),
+        ("stream", body(&StreamHeader::Chunk { id, params })),
+        ("chunk-end", body(&ChunkEnd { parts })),
+    ]
+}
+
+fn greet() -> Greet {
+    let locale = Locale {
+        collate: "de_DE.UTF-8".to_owned(),
+        ctype: "C".to_owned(),
+        provider: 'i',
+        provider_locale: Some("de".to_owned()),
+    };
+    Greet {
+        pgpipe: "0.1.0".to_owned(),
+        migration: "main".to_owned(),
+        id: "67e55044-10b1-426f-9247-bb680e5fe0c8"
+            .parse()
+            .expect("a UUID"),
+        source: SourceInfo {
+            display: "dbname=a".to_owned(),
+            database: "a".to_owned(),
+            server_version: 150_004,
+            encoding: "UTF8".to_owned(),
+            locale,
+            system_identifier: "7000000000000000001".to_owned(),
+        },
+        jobs: 4,
+    }
+}
+
+fn offer() -> Offer {
+    let blob = |bytes| BlobInfo {
+        bytes,
+        digest: u128::MAX / 3,
+    };
+    Offer {
+        plan: blob(5_000_000),
+        archive: blob(1),
+        snapshot: Snapshot {
+            name: "00000003-0000001B-1".to_owned(),
+            time: "2026-03-01T02:00:00Z".to_owned(),
+            lsn: "16/B374D848".parse().expect("an LSN"),
+        },
+        dump_major: 15,
+        refresh: vec![name("totals")],
+        omit: Omit::default(),
+    }
+}
+
+fn name(name: &str) -> QualifiedName {
+    QualifiedName {
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn to_send() -> Vec<Named> {
+    let standing = Standing {
+        pgpipe: "0.1.0".to_owned(),
+        target: "dbname=b".to_owned(),
+        server_version: 160_001,
+        jobs: 8,
+        window_log: 24,
+        state: TargetState::Begun {
+            committed: 3,
+            chunks: 10,
+            data_durable: false,
+        },
+    };
+    let ready = ToSend::Ready {
+        committed: vec![ChunkId(0), ChunkId(200), ChunkId(70_000)],
+        data_durable: true,
+    };
+    let progress = ToSend::Progress {
+        phase: "schema".to_owned(),
+        done: 1,
+        total: 2,
+    };
+    let finished = ToSend::Finished {
+        report: "{}".to_owned(),
+        exit: 4,
+    };
+    vec![
+        ("standing", body(&ToSend::Standing(standing))),
+        ("ready", body(&ready)),
+        ("progress", body(&progress)),
+        ("finished", body(&finished)),
+    ]
 }

@@ -80,14 +80,14 @@ async fn both(
             let received = tokio::time::timeout(GRACE, recv).await;
             match (sent, received) {
                 // What send calls recv's trouble, recv itself tells better.
-                (Err(SendError::Peer(..)), Ok(Err(error))) => Err(error.into()),
+                (Err(SendError::Peer { .. }), Ok(Err(error))) => Err(error.into()),
                 (sent, _) => Ok(sent?),
             }
         }
         received = &mut recv => {
             let sent = tokio::time::timeout(GRACE, send).await;
             match (received, sent) {
-                (Err(RecvError::Peer(..)), Ok(Err(error))) => Err(error.into()),
+                (Err(RecvError::Peer { .. }), Ok(Err(error))) => Err(error.into()),
                 (Err(error), _) => Err(error.into()),
                 (Ok(outcome), Ok(sent)) => Ok(sent.unwrap_or(outcome)),
                 (Ok(outcome), Err(_)) => Ok(outcome),

@@ -12,9 +12,10 @@ use std::path::PathBuf;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 2] = [
+const TARGETS: [(&str, Target); 3] = [
     ("scan_tuples", targets::scan_tuples),
     ("decode_block", targets::decode_block),
+    ("decode_message", pgpipe::wire::fuzz_decode),
 ];
 
 /// Mutations of each seed: about two seconds in all.

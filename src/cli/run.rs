@@ -23,6 +23,8 @@ use crate::{clone, demo, recv, send, state};
 const RECV_JOBS: usize = 8;
 /// How long `clone` keeps trying to reach itself.
 const CLONE_GIVE_UP: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long a stop waits for calls to a server that does not answer.
+const BLOCKED_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Runs a command to its end.
 pub fn run(command: Command) -> ExitCode {
@@ -200,7 +202,7 @@ where
         };
         side(display).await
     });
-    drop(runtime);
+    runtime.shutdown_timeout(BLOCKED_LIMIT);
     if let Some(progress) = Arc::into_inner(progress) {
         progress.finish();
     }

@@ -1,15 +1,13 @@
 //! Builds indexes and keys beside the data phase, each table's as soon as its rows are in, then
 //! the rest. Belongs to the migration, not to a connection: it goes on while the link is down.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
-use super::session::Event;
-use crate::pg::{Closer, ConnInfo};
+use crate::pg::ConnInfo;
 use crate::phase::{Schedule, Task};
+use crate::runtime::{Brake, Panicked, Workers, lock};
 use crate::schema::{Oid, QualifiedName};
 use crate::sink::ddl::{DdlError, Restored, Restorer, Schema};
 use crate::sink::finish;
@@ -22,8 +20,18 @@ pub enum BuildError {
     Ddl(#[from] DdlError),
     #[error(transparent)]
     Journal(#[from] JournalError),
-    #[error("a thread that builds indexes ended without a reason; please report this as a bug")]
-    Panic,
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+}
+
+/// How far the builder is; says itself when that changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Built {
+    /// Entries that are restored, or were refused.
+    pub(super) done: u64,
+    pub(super) total: u64,
+    /// Its threads have ended, or one has failed: see [`Builder::outcome`].
+    pub(super) over: bool,
 }
 
 /// What the builder needs of its target.
@@ -45,15 +53,17 @@ struct Shared {
     contents: Contents,
     progress: Mutex<Progress>,
     changed: Condvar,
-    closers: Mutex<Vec<Closer>>,
-    live: AtomicUsize,
-    events: UnboundedSender<Event>,
+    brake: Brake,
+    built: watch::Sender<Built>,
 }
 
 struct Progress {
     schedule: Schedule,
     refresh: Refresh,
     stopped: bool,
+    /// Threads that have not ended.
+    live: usize,
+    failed: Option<BuildError>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -71,35 +81,40 @@ enum Work {
 /// The threads that build; stops and joins them when dropped.
 pub(super) struct Builder {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    _workers: Workers,
 }
 
 impl Builder {
-    /// Starts the threads; says [`Event::Built`] when everything is restored.
-    pub(super) fn start(
-        site: Site,
-        contents: Contents,
-        schedule: Schedule,
-        events: UnboundedSender<Event>,
-    ) -> Self {
+    pub(super) fn start(site: Site, contents: Contents, schedule: Schedule) -> Self {
         let jobs = site.jobs.max(1);
+        let progress = Progress {
+            schedule,
+            refresh: Refresh::Due,
+            stopped: false,
+            live: jobs,
+            failed: None,
+        };
         let shared = Arc::new(Shared {
             site,
             contents,
-            progress: Mutex::new(Progress {
-                schedule,
-                refresh: Refresh::Due,
-                stopped: false,
-            }),
+            built: watch::Sender::new(progress.built()),
+            progress: Mutex::new(progress),
             changed: Condvar::new(),
-            closers: Mutex::default(),
-            live: AtomicUsize::new(jobs),
-            events,
+            brake: Brake::default(),
         });
-        let threads = (0..jobs)
-            .map(|number| spawn(Arc::clone(&shared), number))
-            .collect();
-        Self { shared, threads }
+        let mut workers = Workers::new();
+        for number in 0..jobs {
+            let (building, ending) = (Arc::clone(&shared), Arc::clone(&shared));
+            workers.spawn(
+                format!("index-{number}"),
+                move || build(&building, number),
+                move |ended| ending.ended(ended.err()),
+            );
+        }
+        Self {
+            shared,
+            _workers: workers,
+        }
     }
 
     /// All rows of a table are committed.
@@ -108,11 +123,17 @@ impl Builder {
         self.shared.changed.notify_all();
     }
 
-    /// (done, total) entries.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        let counts = lock(&self.shared.progress).schedule.counts();
-        let done = counts.done + counts.failed;
-        (done as u64, (done + counts.waiting + counts.running) as u64)
+    /// How far it is, now and from now on.
+    pub(super) fn watch(&self) -> watch::Receiver<Built> {
+        self.shared.built.subscribe()
+    }
+
+    /// Once it is over: why it failed, if it has. The error is told once.
+    pub(super) fn outcome(&self) -> Result<(), BuildError> {
+        match lock(&self.shared.progress).failed.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 }
 
@@ -120,35 +141,20 @@ impl Drop for Builder {
     fn drop(&mut self) {
         lock(&self.shared.progress).stopped = true;
         self.shared.changed.notify_all();
-        for closer in lock(&self.shared.closers).drain(..) {
-            closer.close();
-        }
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        self.shared.brake.pull();
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn spawn(shared: Arc<Shared>, number: usize) -> JoinHandle<()> {
-    let run = move || {
-        let work = std::panic::AssertUnwindSafe(|| build(&shared, number));
-        let result = std::panic::catch_unwind(work).unwrap_or(Err(BuildError::Panic));
-        let last = shared.live.fetch_sub(1, Ordering::AcqRel) == 1;
-        let event = match result {
-            Err(error) => Event::BuildFailed(error),
-            Ok(()) if last => Event::Built,
-            Ok(()) => return,
-        };
-        let _ = shared.events.send(event);
-    };
-    std::thread::Builder::new()
-        .name(format!("index-{number}"))
-        .spawn(run)
-        .expect("the system starts a few threads")
+impl Progress {
+    fn built(&self) -> Built {
+        let counts = self.schedule.counts();
+        let done = counts.done + counts.failed;
+        Built {
+            done: done as u64,
+            total: (done + counts.waiting + counts.running) as u64,
+            over: self.live == 0 || self.failed.is_some(),
+        }
+    }
 }
 
 /// One thread: connects with its first work, ends when nothing is left.
@@ -169,7 +175,6 @@ fn build(shared: &Shared, number: usize) -> Result<(), BuildError> {
                 shared.end_refresh();
             }
         }
-        let _ = shared.events.send(Event::BuildProgress);
     }
     Ok(())
 }
@@ -184,7 +189,8 @@ fn connect(shared: &Shared, number: usize) -> Result<Restorer, BuildError> {
         Arc::clone(&site.schema),
         site.work_mem_mib,
     )?;
-    lock(&shared.closers).push(restorer.closer()?);
+    let closer = restorer.closer()?;
+    shared.brake.add(move || closer.close());
     Ok(restorer)
 }
 
@@ -214,13 +220,28 @@ impl Shared {
     }
 
     fn end(&self, task: &Task, restored: &Restored) {
-        let schedule = &mut lock(&self.progress).schedule;
-        match restored {
-            Restored::Done => schedule.done(task),
-            Restored::Built => schedule.built(task),
-            Restored::Failed(ids) => schedule.partly_failed(task, ids),
-        }
+        self.change(|progress| match restored {
+            Restored::Done => progress.schedule.done(task),
+            Restored::Built => progress.schedule.built(task),
+            Restored::Failed(ids) => progress.schedule.partly_failed(task, ids),
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Progress)) {
+        let mut progress = lock(&self.progress);
+        change(&mut progress);
+        self.built.send_replace(progress.built());
         self.changed.notify_all();
+    }
+
+    /// A thread has ended. The first error is the cause; later ones are often its consequence.
+    fn ended(&self, error: Option<BuildError>) {
+        self.change(|progress| {
+            progress.live -= 1;
+            if let Some(error) = error {
+                progress.failed.get_or_insert(error);
+            }
+        });
     }
 
     fn refresh(&self, restorer: &mut Restorer) -> Result<(), BuildError> {
@@ -236,9 +257,9 @@ impl Shared {
     }
 
     fn end_refresh(&self) {
-        let mut progress = lock(&self.progress);
-        progress.refresh = Refresh::Done;
-        progress.schedule.refreshed();
-        self.changed.notify_all();
+        self.change(|progress| {
+            progress.refresh = Refresh::Done;
+            progress.schedule.refreshed();
+        });
     }
 }

@@ -1,116 +1,90 @@
 //! The end on the target: sequences, statistics, report, and nothing of ours left behind.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex};
+use std::thread::ScopedJoinHandle;
 
-use tokio::task::spawn_blocking;
-
-use super::migration::{Finished, Migration, Record};
-use super::session::Context;
+use super::migration::Migration;
+use super::record::{Finished, Record};
 use super::{Options, RecvError};
+use crate::chunk::Digest;
 use crate::pg::{Client, ConnInfo};
 use crate::report::{
     Display, Ending, ObjectError, Report, SideReport, SideStats, SnapshotPoint, TableReport,
     Verified,
 };
+use crate::runtime::lock;
 use crate::schema::Format;
 use crate::sink::journal::Contents;
 use crate::sink::{database, finish};
+use crate::state::StateDir;
 use crate::wire::Role;
 use crate::wire::message::Tail;
 
-/// Everything that the end needs; it runs without the link.
-pub(super) struct Finishing<'a> {
-    context: &'a mut Context,
-    tail: Tail,
+/// Everything that the end needs; it runs without the link, and blocks.
+pub(super) struct Finishing {
+    pub(super) options: Options,
+    pub(super) info: ConnInfo,
+    pub(super) display: Display,
+    pub(super) state: Arc<StateDir>,
+    pub(super) record: Record,
+    pub(super) migration: Migration,
+    pub(super) tail: Tail,
 }
 
-impl<'a> Finishing<'a> {
-    pub(super) fn new(context: &'a mut Context, tail: Tail) -> Self {
-        Self { context, tail }
-    }
-
+impl Finishing {
     /// Finishes the target, records the report, and drops the journal, in this order: a crash
     /// between the last two leaves a journal that the next start drops.
-    pub(super) async fn run(self) -> Result<Finished, RecvError> {
-        let context = self.context;
-        let migration = context.migration.take().expect("installed");
-        let end = End {
-            options: context.options.clone(),
-            info: context.info.clone(),
-            display: context.display.clone(),
-            tail: self.tail,
-        };
-        let state = std::sync::Arc::clone(&context.state);
-        let mut record = context.record.clone();
-        let finished = spawn_blocking(move || end.run(&migration, &mut record, &state)).await;
-        finished.map_err(|e| RecvError::Worker(e.to_string()))?
-    }
-}
-
-struct End {
-    options: Options,
-    info: ConnInfo,
-    display: Display,
-    tail: Tail,
-}
-
-impl End {
-    fn run(
-        &self,
-        migration: &Migration,
-        record: &mut Record,
-        state: &crate::state::StateDir,
-    ) -> Result<Finished, RecvError> {
-        let journal = &migration.journal;
+    pub(super) fn run(mut self) -> Result<Record, RecvError> {
+        let journal = &self.migration.journal;
         let mut client = database::connect(&self.info, &self.options.application_name())?;
         let steps = journal.read(&mut client)?.steps;
         self.display.meter.phase("sequences");
         finish::set_sequences(&mut client, journal, &steps, &self.tail.sequences)?;
         self.display.meter.phase("statistics");
         if !finish::is_analyzed(&steps) {
-            self.analyze(migration, &mut client)?;
+            self.analyze(&mut client)?;
             finish::end_analyze(&mut client, journal)?;
         }
         self.display.meter.end_phase();
-        let report = self.report(migration, &journal.read(&mut client)?);
-        let finished = Finished {
+        let report = self.report(&journal.read(&mut client)?);
+        self.record.finished = Some(Finished {
             exit: self.ending(&report).code(),
             report: report.to_json(),
             acknowledged: false,
-        };
-        record.finished = Some(finished.clone());
-        record.save(state)?;
+        });
+        self.record.save(&self.state)?;
         if !self.options.keep_journal {
             journal.drop(&mut client)?;
         }
-        Ok(finished)
+        Ok(self.record)
     }
 
-    /// ANALYZE of every table, as many at a time as index builds.
-    fn analyze(&self, migration: &Migration, client: &mut Client) -> Result<(), RecvError> {
-        let tables = Mutex::new(finish::tables_to_analyze(client, &migration.journal)?.into_iter());
-        let next = || {
-            tables
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .next()
-        };
+    /// ANALYZE of every table, as many at a time as index builds. A stop waits for no more than
+    /// those that have begun.
+    fn analyze(&self, client: &mut Client) -> Result<(), RecvError> {
+        let tables = finish::tables_to_analyze(client, &self.migration.journal)?;
+        let tables = Mutex::new(tables.into_iter());
         let work = || -> Result<(), RecvError> {
             let mut client = database::connect(&self.info, &self.options.application_name())?;
-            while let Some(table) = next() {
+            loop {
+                let Some(table) = lock(&tables).next() else {
+                    return Ok(());
+                };
+                if *self.display.stop.borrow() {
+                    return Err(RecvError::Stopped);
+                }
                 finish::analyze(&mut client, &table)?;
             }
-            Ok(())
         };
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..self.options.index_jobs.max(1))
                 .map(|_| scope.spawn(work))
                 .collect();
-            threads.into_iter().try_for_each(|t| {
-                t.join()
-                    .unwrap_or_else(|_| Err(RecvError::Worker("analyze".into())))
-            })
+            let mut joined = threads.into_iter().map(ScopedJoinHandle::join);
+            // A panic goes on here and is told by whoever runs this.
+            joined.try_for_each(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)))
         })
     }
 
@@ -124,7 +98,8 @@ impl End {
         }
     }
 
-    fn report(&self, migration: &Migration, contents: &Contents) -> Report {
+    fn report(&self, contents: &Contents) -> Report {
+        let migration = &self.migration;
         let snapshot = &migration.offer.snapshot;
         let point = SnapshotPoint {
             time: snapshot.time.clone(),
@@ -156,7 +131,7 @@ impl End {
 /// Sums the journal's parts up by table, in the plan's order of tables.
 fn tables(migration: &Migration, contents: &Contents) -> Vec<TableReport> {
     let plan = &migration.plan;
-    let mut tables: BTreeMap<u32, (TableReport, crate::chunk::Digest)> = BTreeMap::new();
+    let mut tables: BTreeMap<u32, (TableReport, Digest)> = BTreeMap::new();
     for chunk in &plan.chunks {
         for (number, part) in (0..).zip(&chunk.parts) {
             let Some(record) = contents.parts.get(&(chunk.id, number)) else {

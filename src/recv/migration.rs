@@ -1,60 +1,15 @@
 //! A migration as recv holds it between connections: what was agreed, the journal, the builder.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc::UnboundedSender;
-use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_128;
-
-use super::builder::{Builder, Site};
-use super::session::Event;
-use super::{Options, RecvError};
+use super::RecvError;
+use super::builder::Builder;
 use crate::chunk::{ChunkId, Plan};
 use crate::ledger::Ledger;
-use crate::pg::{Client, ConnInfo};
-use crate::phase::{DumpId, Schedule, pre_data_batches};
-use crate::runtime::tools::{self, Tools};
-use crate::sink::archive::{Archive, RestoreOptions};
-use crate::sink::ddl::{self, Restorer, Schema};
-use crate::sink::journal::{Contents, Journal, JournalError};
-use crate::sink::{database, finish};
-use crate::state::{StateDir, StateError};
+use crate::pg::Client;
+use crate::sink::finish;
+use crate::sink::journal::Journal;
 use crate::wire::message::{Greet, Offer};
-
-const FILE: &str = "migration";
-pub(super) const PLAN: &str = "plan";
-pub(super) const ARCHIVE: &str = "schema.dump";
-/// Index builds may take this share of the memory that is free when they start.
-const INDEX_MEMORY_SHARE: u64 = 4;
-/// The server's default, and what more never helped.
-const WORK_MEM_MIB: std::ops::RangeInclusive<u64> = 64..=1024;
-
-/// What recv remembers in its state directory, beside the journal.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) id: Option<Uuid>,
-    pub(super) finished: Option<Finished>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Finished {
-    pub(super) report: String,
-    pub(super) exit: u8,
-    /// Send has the report; until then recv answers.
-    pub(super) acknowledged: bool,
-}
-
-impl Record {
-    pub(super) fn load(state: &StateDir) -> Result<Self, StateError> {
-        Ok(state.read(FILE)?.unwrap_or_default())
-    }
-
-    pub(super) fn save(&self, state: &StateDir) -> Result<(), StateError> {
-        state.write(FILE, self)
-    }
-}
 
 /// A migration under way.
 pub(super) struct Migration {
@@ -65,189 +20,6 @@ pub(super) struct Migration {
     pub(super) ledger: Ledger,
     pub(super) data_durable: bool,
     pub(super) builder: Builder,
-}
-
-/// What installing needs; all of it blocks.
-pub(super) struct Installation<'a> {
-    pub(super) options: &'a Options,
-    pub(super) info: &'a ConnInfo,
-    pub(super) state: &'a StateDir,
-    pub(super) greet: &'a Greet,
-    pub(super) offer: &'a Offer,
-    pub(super) events: &'a UnboundedSender<Event>,
-}
-
-impl Installation<'_> {
-    /// Makes or finds database, journal and schema, and starts the builder.
-    pub(super) fn run(&self) -> Result<Migration, RecvError> {
-        let plan = self.plan()?;
-        let journal = Journal::new(&self.options.journal_schema, self.greet.id);
-        let mut client = self.database()?;
-        database::judge(&mut client, &self.greet.source)?;
-        if journal.exists(&mut client)? {
-            if journal.plan_digest(&mut client)? != self.offer.plan.digest {
-                return Err(JournalError::Plan.into());
-            }
-        } else {
-            database::require_absent(&mut client, &plan)?;
-            journal.create(
-                &mut client,
-                &self.options.migration,
-                &self.greet.source,
-                self.offer,
-            )?;
-        }
-        let schema = Arc::new(self.schema(client.server_version())?);
-        self.pre_data(&mut client, &journal, &schema)?;
-        self.require_tables(&mut client, &journal, &plan)?;
-        let contents = journal.read(&mut client)?;
-        Ok(self.migration(plan, journal, schema, contents))
-    }
-
-    fn plan(&self) -> Result<Arc<Plan>, RecvError> {
-        let bytes = self.state.read_bytes(PLAN)?.unwrap_or_default();
-        if xxh3_128(&bytes) != self.offer.plan.digest {
-            return Err(RecvError::Protocol(
-                "the plan is not the one that was offered",
-            ));
-        }
-        let plan: Plan = postcard::from_bytes(&bytes)
-            .map_err(|_| RecvError::Protocol("the plan cannot be decoded"))?;
-        if !plan.is_sound() {
-            return Err(RecvError::Protocol("the plan contradicts itself"));
-        }
-        Ok(Arc::new(plan))
-    }
-
-    /// Connects to the target database, which is made where it is missing and the user said so.
-    fn database(&self) -> Result<Client, RecvError> {
-        let name = self.options.application_name();
-        match database::connect(self.info, &name) {
-            Err(database::DatabaseError::Missing { .. }) if self.options.create_db => {
-                database::create(self.info, &name, &self.greet.source)?;
-                Ok(database::connect(self.info, &name)?)
-            }
-            other => Ok(other?),
-        }
-    }
-
-    fn schema(&self, server_version: u32) -> Result<Schema, RecvError> {
-        let found = Tools::find(self.options.pg_bin.as_deref());
-        let pg_restore = found.pick_restore(self.offer.dump_major, tools::major(server_version))?;
-        let path: PathBuf = self.state.path().join(ARCHIVE);
-        let omit = self.offer.omit;
-        let options = RestoreOptions {
-            no_owner: omit.owner,
-            no_privileges: omit.privileges,
-            no_tablespaces: omit.tablespaces,
-        };
-        let archive = Archive::open(&pg_restore.path, &path, options)?;
-        let bare = Archive::open(
-            &pg_restore.path,
-            &path,
-            RestoreOptions {
-                no_owner: true,
-                ..options
-            },
-        )?;
-        Ok(Schema::new(archive, bare)?)
-    }
-
-    /// Types, tables, views, functions: everything that must exist before rows can move.
-    fn pre_data(
-        &self,
-        client: &mut Client,
-        journal: &Journal,
-        schema: &Arc<Schema>,
-    ) -> Result<(), RecvError> {
-        let contents = journal.read(client)?;
-        let (done, _) = ddl::restored(&contents.steps);
-        let batches = pre_data_batches(&schema.toc);
-        let total: usize = batches.iter().map(Vec::len).sum();
-        let mut count = 0;
-        let name = self.options.application_name();
-        let mut restorer =
-            Restorer::connect(self.info, &name, journal.clone(), Arc::clone(schema), None)?;
-        for batch in batches {
-            let missing: Vec<DumpId> = batch
-                .iter()
-                .copied()
-                .filter(|id| !done.contains(id))
-                .collect();
-            if !missing.is_empty() {
-                restorer.batch(&missing)?;
-            }
-            count += batch.len();
-            let _ = self.events.send(Event::Schema {
-                done: count as u64,
-                total: total as u64,
-            });
-        }
-        Ok(())
-    }
-
-    /// Without its table no row can be stored: better to stop now than at the first chunk.
-    fn require_tables(
-        &self,
-        client: &mut Client,
-        journal: &Journal,
-        plan: &Plan,
-    ) -> Result<(), RecvError> {
-        let there = database::tables(client)?;
-        let Some(table) = plan.tables.iter().find(|t| !there.contains(&t.name)) else {
-            return Ok(());
-        };
-        let errors = journal.read(client)?.errors;
-        let name = format!(" {}", table.name.name);
-        let refused = errors
-            .into_iter()
-            .find(|e| e.object.starts_with("TABLE ") && e.object.ends_with(&name));
-        let message =
-            refused.map_or_else(|| "no such entry in the schema".to_owned(), |e| e.message);
-        Err(RecvError::Table {
-            table: table.name.to_string(),
-            message,
-        })
-    }
-
-    fn migration(
-        &self,
-        plan: Arc<Plan>,
-        journal: Journal,
-        schema: Arc<Schema>,
-        contents: Contents,
-    ) -> Migration {
-        let gates = plan.tables.iter().map(|t| (t.oid, t.bytes));
-        let (done, built) = ddl::restored(&contents.steps);
-        let schedule = Schedule::new(&schema.toc, gates).restore(done, built);
-        let data_durable = contents.steps.contains(finish::DATA);
-        let committed = contents.committed(&plan);
-        let site = Site {
-            info: self.info.clone(),
-            name: self.options.application_name(),
-            journal: journal.clone(),
-            schema,
-            jobs: self.options.index_jobs,
-            work_mem_mib: self
-                .info
-                .is_local()
-                .then(|| work_mem_mib(self.options.index_jobs))
-                .flatten(),
-            refresh: self.offer.refresh.clone(),
-        };
-        let builder = Builder::start(site, contents, schedule, self.events.clone());
-        let mut migration = Migration {
-            greet: self.greet.clone(),
-            offer: self.offer.clone(),
-            ledger: Ledger::new(&plan),
-            plan,
-            journal,
-            data_durable,
-            builder,
-        };
-        migration.adopt(&committed);
-        migration
-    }
 }
 
 impl Migration {
@@ -283,15 +55,4 @@ impl Migration {
         let ids = self.plan.chunks.iter().map(|c| c.id);
         ids.filter(|&id| self.ledger.is_committed(id)).collect()
     }
-}
-
-/// A share of the free memory for each index build, where the server is on this host.
-fn work_mem_mib(jobs: usize) -> Option<u64> {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let available = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = available.trim().strip_suffix(" kB")?.parse().ok()?;
-    let share = kib / 1024 / INDEX_MEMORY_SHARE / jobs.max(1) as u64;
-    Some(share.clamp(*WORK_MEM_MIB.start(), *WORK_MEM_MIB.end()))
 }

@@ -96,12 +96,15 @@ impl Meter {
         self.planned_tables.store(tables, Relaxed);
     }
 
-    /// Counts chunks that an earlier run committed.
-    pub fn resume(&self, estimate_bytes: u64, chunks: u64, rows: u64) {
-        self.resumed_bytes.fetch_add(estimate_bytes, Relaxed);
-        self.done_bytes.fetch_add(estimate_bytes, Relaxed);
-        self.done_chunks.fetch_add(chunks, Relaxed);
-        self.rows.fetch_add(rows, Relaxed);
+    /// Begins a connection with what is committed, by this run or an earlier one: nothing is under
+    /// way.
+    pub fn resume(&self, estimate_bytes: u64, chunks: u64) {
+        let seen = self.done_bytes.swap(estimate_bytes, Relaxed);
+        let unseen = estimate_bytes.saturating_sub(seen);
+        self.resumed_bytes.fetch_add(unseen, Relaxed);
+        self.done_chunks.store(chunks, Relaxed);
+        let raw_bytes = self.raw_bytes.load(Relaxed);
+        self.done_raw_bytes.store(raw_bytes, Relaxed);
     }
 
     pub fn add(&self, block: Counted) {
@@ -260,7 +263,7 @@ mod tests {
     fn done_is_the_estimate_plus_what_is_under_way_and_never_too_much() {
         let meter = Meter::new();
         meter.plan(1000, 3, 1);
-        meter.resume(500, 1, 50);
+        meter.resume(500, 1);
         meter.add(BLOCK);
         assert_eq!(meter.snapshot().bytes_done, 600);
         meter.chunk_done(250, 100);
@@ -271,6 +274,20 @@ mod tests {
         });
         let now = meter.snapshot();
         assert_eq!((now.bytes_done, now.bytes_resumed), (1000, 500));
+        assert_eq!(now.chunks_done, 2);
+    }
+
+    #[test]
+    fn a_new_connection_counts_nothing_twice() {
+        let meter = Meter::new();
+        meter.plan(1000, 3, 1);
+        meter.resume(100, 1);
+        meter.add(BLOCK);
+        meter.chunk_done(300, 100);
+        meter.add(BLOCK);
+        meter.resume(400, 2);
+        let now = meter.snapshot();
+        assert_eq!((now.bytes_done, now.bytes_resumed), (400, 100));
         assert_eq!(now.chunks_done, 2);
     }
 

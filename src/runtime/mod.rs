@@ -1,13 +1,15 @@
 //! What a process may use and how its threads live: the memory budget, reusable buffers, workers,
 //! and the programs of PostgreSQL that it runs.
 
+mod brake;
 mod budget;
 mod buffers;
 mod throttle;
 pub mod tools;
 mod workers;
 
+pub use brake::Brake;
 pub use budget::{BLOCK_BYTES, Budget, MAX_JOBS, MIN_MEMORY};
 pub use buffers::{Buffer, Pool};
 pub use throttle::Throttle;
-pub use workers::{WorkerError, Workers};
+pub use workers::{Panicked, Workers, blocking, lock, panicked};

@@ -1,113 +1,51 @@
-//! Named threads with an owner that joins them and turns a panic into an error.
+//! Threads with an owner that joins them, and blocking calls beside the executor; a panic in
+//! either becomes an error.
 
 use std::any::Any;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use thiserror::Error;
-
-/// Why a worker did not end well.
-#[derive(Debug, Error)]
-pub enum WorkerError<E: std::error::Error + 'static> {
-    #[error("worker {name} failed")]
-    Failed {
-        name: String,
-        #[source]
-        source: E,
-    },
-    #[error("worker {name} panicked: {message}; please report this as a bug")]
-    Panicked { name: String, message: String },
+/// A panic on another thread.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} panicked: {message}; please report this as a bug")]
+pub struct Panicked {
+    pub name: String,
+    pub message: String,
 }
 
-type Outcome<T, E> = Result<T, WorkerError<E>>;
-
-/// The owner of a group of threads; dropping it waits for them.
+/// A group of named threads; dropping it waits for them.
 ///
-/// Stopping is the workers' own affair: close their channels or connections first, then join.
-#[derive(Debug)]
-pub struct Workers<T, E: std::error::Error + 'static> {
+/// Stopping is the threads' own affair: end what they wait for first (see [`super::Brake`]).
+#[derive(Debug, Default)]
+pub struct Workers {
     threads: Vec<JoinHandle<()>>,
-    // Holds one outcome per thread, so `threads` bounds it.
-    outcomes: Receiver<Outcome<T, E>>,
-    report: Sender<Outcome<T, E>>,
-    unreported: usize,
 }
 
-impl<T, E> Workers<T, E>
-where
-    T: Send + 'static,
-    E: std::error::Error + Send + 'static,
-{
+impl Workers {
     pub fn new() -> Self {
-        let (report, outcomes) = unbounded();
-        Self {
-            threads: Vec::new(),
-            outcomes,
-            report,
-            unreported: 0,
-        }
+        Self::default()
     }
 
-    /// Starts a thread; Linux shows the first 15 bytes of its name.
-    pub fn spawn(
+    /// Starts a thread that tells `ended` how its work ended; Linux shows 15 bytes of its name.
+    pub fn spawn<E: From<Panicked> + 'static>(
         &mut self,
         name: impl Into<String>,
-        work: impl FnOnce() -> Result<T, E> + Send + 'static,
-    ) -> io::Result<()> {
+        work: impl FnOnce() -> Result<(), E> + Send + 'static,
+        ended: impl FnOnce(Result<(), E>) + Send + 'static,
+    ) {
         let name = name.into();
-        let report = self.report.clone();
-        let thread = thread::Builder::new().name(name.clone()).spawn(move || {
-            let outcome = run(name, work);
-            // Fails only when the owner is gone, which then has nobody to tell.
-            let _ = report.send(outcome);
-        })?;
-        self.threads.push(thread);
-        self.unreported += 1;
-        Ok(())
-    }
-
-    /// Waits for the next worker to end, in the order of time; `None` when all have.
-    pub fn next_ended(&mut self) -> Option<Outcome<T, E>> {
-        if self.unreported == 0 {
-            return None;
-        }
-        self.unreported -= 1;
-        self.outcomes.recv().ok()
-    }
-
-    /// Waits for all workers; the error is the one that happened first, as later ones are often
-    /// its consequence.
-    pub fn join(mut self) -> Result<Vec<T>, WorkerError<E>> {
-        let mut values = Vec::new();
-        let mut first_error = None;
-        while let Some(outcome) = self.next_ended() {
-            match outcome {
-                Ok(value) => values.push(value),
-                Err(error) => {
-                    first_error.get_or_insert(error);
-                }
-            }
-        }
-        first_error.map_or(Ok(values), Err)
+        let thread = thread::Builder::new().name(name.clone());
+        let thread = thread.spawn(move || ended(run(name, work)));
+        self.threads
+            .push(thread.expect("the system starts a few threads"));
     }
 }
 
-impl<T, E> Default for Workers<T, E>
-where
-    T: Send + 'static,
-    E: std::error::Error + Send + 'static,
-{
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T, E: std::error::Error + 'static> Drop for Workers<T, E> {
+impl Drop for Workers {
     fn drop(&mut self) {
         for thread in self.threads.drain(..) {
-            // A panic inside was caught and reported as an outcome.
+            // A panic inside was caught and told.
             let _ = thread.join();
         }
     }
@@ -115,68 +53,85 @@ impl<T, E: std::error::Error + 'static> Drop for Workers<T, E> {
 
 /// Unwinding is stopped here because a panic is a worker's outcome like any other; what it shared
 /// sits behind mutexes and channels, which show the damage themselves.
-fn run<T, E: std::error::Error>(
-    name: String,
-    work: impl FnOnce() -> Result<T, E>,
-) -> Outcome<T, E> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(WorkerError::Failed { name, source }),
-        Err(panic) => Err(WorkerError::Panicked {
-            name,
-            message: panic_message(panic.as_ref()),
-        }),
-    }
+fn run<E: From<Panicked>>(name: String, work: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let message = panic_message(panic.as_ref());
+        Err(Panicked { name, message }.into())
+    })
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "no message".to_owned()
-    }
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Runs what blocks beside the executor. Not cancelled when dropped: the work goes on to its end.
+pub async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<Panicked> + Send + 'static,
+{
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|error| Err(panicked(error).into()))
+}
+
+/// The error of a task that nobody cancels.
+pub fn panicked(error: tokio::task::JoinError) -> Panicked {
+    let name = "a task".to_owned();
+    let message = match error.try_into_panic() {
+        Ok(panic) => panic_message(panic.as_ref()),
+        Err(error) => error.to_string(),
+    };
+    Panicked { name, message }
+}
+
+/// Locks even where a thread panicked with the lock held: its panic is told elsewhere.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Error as Failure;
-    use std::time::Duration;
+    use std::sync::mpsc::channel;
 
     use super::*;
 
+    #[derive(Debug, thiserror::Error)]
+    enum Failure {
+        #[error("its own")]
+        Own,
+        #[error(transparent)]
+        Panicked(#[from] Panicked),
+    }
+
     #[test]
-    fn values_come_back() {
-        let mut workers = Workers::<u32, Failure>::new();
-        for i in 0..3 {
-            workers.spawn(format!("worker {i}"), move || Ok(i)).unwrap();
+    fn each_thread_tells_how_it_ended_and_all_are_joined() {
+        let (tell, told) = channel();
+        let mut workers = Workers::new();
+        let works: [fn() -> Result<(), Failure>; 3] =
+            [|| Ok(()), || Err(Failure::Own), || panic!("broken {}", 7)];
+        for (number, work) in works.into_iter().enumerate() {
+            let tell = tell.clone();
+            workers.spawn(format!("reader {number}"), work, move |ended| {
+                tell.send((number, ended)).unwrap();
+            });
         }
-        let mut values = workers.join().unwrap();
-        values.sort_unstable();
-        assert_eq!(values, [0, 1, 2]);
+        drop((workers, tell));
+        let mut told: Vec<_> = told.iter().collect();
+        told.sort_by_key(|(number, _)| *number);
+        let texts: Vec<_> = told
+            .into_iter()
+            .map(|(_, ended)| ended.map_err(|e| e.to_string()))
+            .collect();
+        let panicked = "reader 2 panicked: broken 7; please report this as a bug";
+        assert_eq!(texts, [Ok(()), Err("its own".into()), Err(panicked.into())]);
     }
 
-    #[test]
-    fn the_first_error_in_time_is_told() {
-        let mut workers = Workers::<(), Failure>::new();
-        workers
-            .spawn("late", || {
-                thread::sleep(Duration::from_millis(50));
-                Err(Failure)
-            })
-            .unwrap();
-        workers.spawn("early", || Err(Failure)).unwrap();
-        let error = workers.join().unwrap_err();
-        assert_eq!(error.to_string(), "worker early failed");
-    }
-
-    #[test]
-    fn a_panic_becomes_an_error() {
-        let mut workers = Workers::<(), Failure>::new();
-        workers.spawn("reader 1", || panic!("broken")).unwrap();
-        let error = workers.join().unwrap_err();
-        assert!(matches!(error, WorkerError::Panicked { .. }));
-        assert!(error.to_string().contains("reader 1 panicked: broken"));
+    #[tokio::test]
+    async fn a_panic_beside_the_executor_becomes_an_error() {
+        let ended = blocking::<(), Failure>(|| panic!("broken")).await;
+        let error = ended.unwrap_err().to_string();
+        assert!(error.contains("panicked: broken"), "{error}");
     }
 }

@@ -1,33 +1,40 @@
 //! `pgpipe send`: reads the source in one snapshot and sends it, until the journal on the other
 //! side says that all of it is there.
 
+mod data;
+mod error;
+mod greeting;
+mod offering;
 mod prepare;
 mod record;
 mod session;
+mod tail;
 mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
-
+pub use error::SendError;
+use prepare::Preparing;
 use record::Record;
 use session::{Context, Ended};
 
 use crate::codec::ChunkParams;
-use crate::pg::{ConnInfo, ConnInfoError, PgError, session as pg_session};
-use crate::report::{Display, Ending, Outcome, one_line};
-use crate::runtime::Budget;
-use crate::runtime::tools::{Tool, ToolError, Tools};
-use crate::source::dump::DumpError;
+use crate::pg::{ConnInfo, session as pg_session};
+use crate::report::{Display, Ending, Outcome};
+use crate::runtime::tools::{Tool, Tools};
+use crate::runtime::{Budget, blocking};
 use crate::source::keeper::{Keeper, KeeperError};
 use crate::source::server;
-use crate::state::{StateDir, StateError};
-use crate::transport::peering::{Code, LinkSpec, Peering, PeeringError};
-use crate::transport::{Limits, TransportError};
+use crate::state::StateDir;
+use crate::transport::Limits;
+use crate::transport::peering::{Code, LinkSpec, Peering};
 use crate::wire::Role;
-use crate::wire::message::{Failure, Omit, SourceInfo};
+use crate::wire::message::{Omit, SourceInfo};
+
+/// Between two connections at least: a peer that ends each at once must not make us spin.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How hard blocks are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,74 +77,6 @@ impl Options {
     }
 }
 
-/// Why send could not go on; each is one line for the user.
-#[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    #[error(transparent)]
-    ConnInfo(#[from] ConnInfoError),
-    #[error(transparent)]
-    Postgres(#[from] PgError),
-    #[error("the source server is version {found}; pgpipe reads {needed} or later")]
-    TooOld { found: u32, needed: u32 },
-    #[error(transparent)]
-    Tool(#[from] ToolError),
-    #[error(transparent)]
-    Dump(#[from] DumpError),
-    #[error(transparent)]
-    Keeper(#[from] KeeperError),
-    #[error(
-        "the keeper of the snapshot has ended (server restarted, or its session terminated): the snapshot is gone; start a new migration into an empty target"
-    )]
-    SnapshotGone,
-    #[error(transparent)]
-    State(#[from] StateError),
-    #[error(transparent)]
-    Peering(#[from] PeeringError),
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    #[error(
-        "migration {migration:?} was begun for database {database} of another server or name; use another --migration"
-    )]
-    OtherSource { migration: String, database: String },
-    #[error("{path} is damaged or not the plan that was offered; start a new migration")]
-    Record { path: PathBuf },
-    #[error("cannot use {path}")]
-    File {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error(transparent)]
-    Work(#[from] worker::WorkError),
-    #[error("a worker ended without a reason ({0}); please report this as a bug")]
-    Worker(String),
-    #[error("recv: {0}")]
-    Peer(String, bool),
-    #[error("recv sent a message that does not fit here: {0}")]
-    Protocol(&'static str),
-}
-
-impl SendError {
-    /// Whether the same command can go on later (exit code 3).
-    pub fn is_resumable(&self) -> bool {
-        match self {
-            Self::Work(worker::WorkError::Read(error)) => error.is_resumable(),
-            Self::Work(worker::WorkError::Transport(_)) | Self::Transport(_) => true,
-            Self::Postgres(error) => error.is_connection_lost(),
-            Self::Peer(_, resumable) => *resumable,
-            Self::Peering(error) => error.is_timeout(),
-            Self::Keeper(KeeperError::Rewritten(_)) => true,
-            _ => false,
-        }
-    }
-
-    fn failure(&self) -> Failure {
-        Failure {
-            line: one_line(self),
-            resumable: self.is_resumable(),
-        }
-    }
-}
-
 /// Runs send until the migration is finished, stopped or failed.
 pub async fn run(options: Options, display: Display) -> Result<Outcome, SendError> {
     let state = Arc::new(StateDir::open(
@@ -145,44 +84,27 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         &options.migration,
         Role::Send,
     )?);
-    let mut record = Record::load(&state)?;
-    if let Some(finished) = record.as_mut().and_then(|r| r.finished.take()) {
-        (display.say)(&format!(
-            "migration {}: finished; nothing to do",
-            options.migration
-        ));
+    let record = Record::load(&state)?;
+    if let Some(finished) = record.as_ref().and_then(|r| r.finished.as_ref()) {
+        let name = &options.migration;
+        (display.say)(&format!("migration {name}: finished; nothing to do"));
         return Ok(Outcome {
             ending: Ending::Complete,
             report: serde_json::from_str(&finished.report).ok(),
         });
     }
     let (info, source, pg_dump) = inspect(&options).await?;
-    let record = match record {
-        Some(record) if record.is_of(&source) => record,
-        Some(record) => {
-            return Err(SendError::OtherSource {
-                migration: options.migration.clone(),
-                database: record.database,
-            });
-        }
-        None => Record::new(&source),
-    };
+    let record = own(record, &source, &options)?;
     record.save(&state)?;
     let budget = budget(&options);
     if let Some(reason) = &budget.reduced {
         (display.say)(reason);
     }
-    let peering = Peering::open(
-        &state,
-        Role::Send,
-        &options.link,
-        options.code.clone(),
-        limits(&budget),
-        Arc::clone(&display.say),
-    )
-    .await?;
-    let agreed = budget.clone();
+    let peering = open(&state, &options, &budget, &display).await?;
     let context = Context {
+        agreed: budget.clone(),
+        preparing: Preparing::default(),
+        keeper: None,
         options,
         info,
         source,
@@ -190,37 +112,77 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         state,
         record,
         budget,
-        agreed,
         display,
     };
     Box::pin(sessions(context, peering)).await
 }
 
+/// The migration's record: the one that is there, if it is of this source, or a new one.
+fn own(
+    record: Option<Record>,
+    source: &SourceInfo,
+    options: &Options,
+) -> Result<Record, SendError> {
+    match record {
+        Some(record) if record.is_of(source) => Ok(record),
+        Some(record) => Err(SendError::OtherSource {
+            migration: options.migration.clone(),
+            database: record.database,
+        }),
+        None => Ok(Record::new(source)),
+    }
+}
+
+async fn open(
+    state: &Arc<StateDir>,
+    options: &Options,
+    budget: &Budget,
+    display: &Display,
+) -> Result<Peering, SendError> {
+    let peering = Peering::open(
+        state,
+        Role::Send,
+        &options.link,
+        options.code.clone(),
+        limits(budget),
+        Arc::clone(&display.say),
+    );
+    Ok(peering.await?)
+}
+
 /// One connection after the other until the migration ends.
 async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome, SendError> {
-    let outcome = loop {
-        let display = context.display.clone();
-        let mut stop = display.stop.clone();
-        let waiting = |what| display.meter.waiting_for(what);
-        let peer = tokio::select! {
-            peer = peering.reach(context.options.give_up, &waiting) => peer?,
-            _ = stop.wait_for(|&stop| stop) => break stopped(),
-        };
-        match session::run(&mut context, peer).await {
-            Ok(Ended::Finished(outcome)) => break *outcome,
-            Ok(Ended::Stopped) => break stopped(),
+    let ended = loop {
+        match one_session(&mut context, &mut peering).await {
+            Ok(Ended::Finished(outcome)) => break Ok(*outcome),
+            Ok(Ended::Stopped) => break Ok(stopped()),
             Ok(Ended::Lost(error)) => {
                 tracing::warn!(%error, "connection lost");
-                (display.say)(&format!("connection to recv lost ({error}); trying again"));
+                let line = format!("connection to recv lost ({error}); trying again");
+                (context.display.say)(&line);
             }
-            Err(error) => {
-                peering.shutdown().await;
-                return Err(error);
-            }
+            Err(error) => break Err(error),
         }
+        let mut stop = context.display.stop.clone();
+        let stopping = stop.wait_for(|&stop| stop);
+        // Both ways lead on: the next session sees the user's wish itself.
+        let _ = tokio::time::timeout(PAUSE, stopping).await;
     };
+    context.preparing.abandon(&context.state).await;
     peering.shutdown().await;
-    Ok(outcome)
+    ended
+}
+
+async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<Ended, SendError> {
+    let display = context.display.clone();
+    let mut stop = display.stop.clone();
+    let waiting = |what| display.meter.waiting_for(what);
+    let peer = tokio::select! {
+        biased;
+        _ = stop.wait_for(|&stop| stop) => return Ok(Ended::Stopped),
+        peer = peering.reach(context.options.give_up, &waiting) => peer?,
+    };
+    session::run(context, peer).await
 }
 
 fn stopped() -> Outcome {
@@ -233,7 +195,7 @@ fn stopped() -> Outcome {
 /// Everything about the source that can be wrong before the network is touched.
 async fn inspect(options: &Options) -> Result<(ConnInfo, SourceInfo, Tool), SendError> {
     let options = options.clone();
-    let inspected = spawn_blocking(move || {
+    blocking(move || {
         let info = ConnInfo::resolve(&options.source, &|name| std::env::var(name).ok())?;
         let mut client = pg_session::open(&info, &options.application_name(), "UTF8")?;
         let found = client.server_version();
@@ -248,10 +210,8 @@ async fn inspect(options: &Options) -> Result<(ConnInfo, SourceInfo, Tool), Send
             .pick_dump(found)?
             .clone();
         Ok((info, source, pg_dump))
-    });
-    inspected
-        .await
-        .map_err(|e| SendError::Worker(e.to_string()))?
+    })
+    .await
 }
 
 fn budget(options: &Options) -> Budget {
@@ -267,7 +227,7 @@ fn limits(budget: &Budget) -> Limits {
         stream_window: budget.stream_window,
         connection_window: budget.connection_window,
         send_window: budget.send_window,
-        max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX) + session::BLOB_STREAMS,
+        max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX) + offering::BLOB_STREAMS,
         ..Limits::default()
     }
 }

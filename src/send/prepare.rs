@@ -2,47 +2,110 @@
 //! so that a restarted send offers exactly the same again.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::record::{ARCHIVE, PLAN, Prepared, Record};
+use super::session::Context;
+use super::worker::WorkError;
 use super::{Options, SendError};
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, session};
 use crate::planner::{self, Cut};
-use crate::report::Meter;
+use crate::report::{Meter, one_line};
 use crate::runtime::tools::Tool;
-use crate::schema::quote_literal;
-use crate::source::dump::{DumpOptions, dump_schema};
+use crate::runtime::{Brake, Panicked, blocking, panicked};
+use crate::schema::{QualifiedName, quote_literal};
+use crate::source::dump::{Dump, DumpOptions};
 use crate::source::keeper::{Keeper, Spec};
 use crate::source::{catalog, server, tail};
 use crate::state::StateDir;
 use crate::wire::message::{BlobInfo, Offer, Snapshot, SourceInfo};
 
-/// What preparing needs; all of it blocks.
-pub(super) struct Preparation<'a> {
-    pub(super) options: &'a Options,
-    pub(super) info: &'a ConnInfo,
-    pub(super) source: &'a SourceInfo,
-    pub(super) pg_dump: &'a Tool,
-    pub(super) meter: &'a Meter,
+/// How long an abandoned preparation may take to notice.
+const ABANDON_LIMIT: Duration = Duration::from_secs(5);
+
+/// The preparation as a task. It needs no link, so it goes on from connection to connection.
+#[derive(Default)]
+pub(super) struct Preparing {
+    task: Option<JoinHandle<Result<(Record, Keeper), SendError>>>,
+    brake: Arc<Brake>,
 }
 
-impl Preparation<'_> {
-    /// Takes a snapshot and everything that is read in it, and records it in the state directory.
-    pub(super) fn run(
-        &self,
-        state: &StateDir,
-        record: &mut Record,
-    ) -> Result<(Keeper, Plan), SendError> {
-        // A keeper without a record is left from a run that died while preparing.
-        if let Some(stale) = Keeper::find(state.path()) {
-            stale.release()?;
+impl Preparing {
+    /// Starts preparing, unless that is under way, and waits for the completed record and the
+    /// keeper of its snapshot. Cancel-safe.
+    pub(super) async fn wait(&mut self, context: &Context) -> Result<(Record, Keeper), SendError> {
+        let brake = &self.brake;
+        let task = self.task.get_or_insert_with(|| {
+            let preparation = Preparation::new(context, Arc::clone(brake));
+            let (state, record) = (Arc::clone(&context.state), context.record.clone());
+            spawn_blocking(move || preparation.run(&state, record))
+        });
+        let ended = task.await;
+        self.task = None;
+        ended.map_err(panicked)?
+    }
+
+    /// Stops a preparation under way, so that nothing is held on the source for it; one that is
+    /// complete stays for the next start.
+    pub(super) async fn abandon(self, state: &Arc<StateDir>) {
+        let Some(task) = self.task else { return };
+        self.brake.pull();
+        if let Ok(Ok(Ok(_))) = timeout(ABANDON_LIMIT, task).await {
+            return;
         }
+        let state = Arc::clone(state);
+        let released = blocking::<_, Panicked>(move || Ok(release_stale(&state))).await;
+        if let Ok(Err(error)) = released {
+            tracing::warn!(error = one_line(&error), "the keeper was not released");
+        }
+    }
+}
+
+/// A keeper without a record belongs to a preparation that never ended.
+fn release_stale(state: &StateDir) -> Result<(), SendError> {
+    match Keeper::find(state.path()) {
+        Some(stale) => Ok(stale.release()?),
+        None => Ok(()),
+    }
+}
+
+/// What preparing needs; all of it blocks.
+struct Preparation {
+    options: Options,
+    info: ConnInfo,
+    source: SourceInfo,
+    pg_dump: Tool,
+    meter: Arc<Meter>,
+    brake: Arc<Brake>,
+}
+
+impl Preparation {
+    fn new(context: &Context, brake: Arc<Brake>) -> Self {
+        Self {
+            options: context.options.clone(),
+            info: context.info.clone(),
+            source: context.source.clone(),
+            pg_dump: context.pg_dump.clone(),
+            meter: Arc::clone(&context.display.meter),
+            brake,
+        }
+    }
+
+    /// Takes a snapshot and everything that is read in it, and records it in the state directory.
+    fn run(&self, state: &StateDir, mut record: Record) -> Result<(Record, Keeper), SendError> {
+        release_stale(state)?;
         self.meter.phase("snapshot");
         let keeper = self.start_keeper(state.path())?;
         let snapshot = keeper.kept().snapshot.clone();
-        let mut client = session::open(self.info, &self.options.application_name(), "UTF8")?;
+        let mut client = session::open(&self.info, &self.options.application_name(), "UTF8")?;
+        let closer = client.closer()?;
+        self.brake.add(move || closer.close());
         let baseline = tail::baseline(&mut client)?;
         self.meter.phase("catalog");
         let (plan, refresh) = self.read_catalog(&mut client, &snapshot)?;
@@ -61,9 +124,12 @@ impl Preparation<'_> {
             refresh,
             omit: self.options.omit,
         };
+        if self.brake.is_pulled() {
+            return Err(WorkError::Halted.into());
+        }
         record.prepared = Some(Prepared { offer, baseline });
         record.save(state)?;
-        Ok((keeper, plan))
+        Ok((record, keeper))
     }
 
     fn start_keeper(&self, dir: &Path) -> Result<Keeper, SendError> {
@@ -83,7 +149,7 @@ impl Preparation<'_> {
         &self,
         client: &mut Client,
         snapshot: &Snapshot,
-    ) -> Result<(Plan, Vec<crate::schema::QualifiedName>), SendError> {
+    ) -> Result<(Plan, Vec<QualifiedName>), SendError> {
         client.execute(&format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
             quote_literal(&snapshot.name)
@@ -100,11 +166,16 @@ impl Preparation<'_> {
 
     fn dump(&self, dir: &Path, snapshot: &Snapshot) -> Result<(BlobInfo, u32), SendError> {
         let path = dir.join(ARCHIVE);
+        // The pg_dump of a send that was killed may still write to the old file.
+        let _ = std::fs::remove_file(&path);
         let options = DumpOptions {
             exclude_schemas: Vec::new(),
         };
         let env = self.info.tool_env();
-        dump_schema(self.pg_dump, &env, &snapshot.name, &options, &path)?;
+        let dump = Dump::start(&self.pg_dump, &env, &snapshot.name, &options, &path)?;
+        let aborter = dump.aborter();
+        self.brake.add(move || aborter.abort());
+        dump.wait()?;
         Ok((describe_file(&path)?, self.pg_dump.major))
     }
 }

@@ -3,7 +3,8 @@
 //! Two threads, so that the server works while we compress: the reader fills buffers, the encoder
 //! scans, digests and compresses them and writes blocks into the chunk's stream.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -14,9 +15,8 @@ use crate::chunk::{Chunk, ChunkId, Digest, Plan};
 use crate::codec::{ChunkEncoder, ChunkParams, EncodeError, Kind};
 use crate::copy::{ScanError, Scanner};
 use crate::ledger::Ledger;
-use crate::pg::Closer;
 use crate::report::{Counted, Meter, Stage};
-use crate::runtime::{Pool, Throttle};
+use crate::runtime::{BLOCK_BYTES, Brake, Panicked, Pool, Throttle, lock};
 use crate::source::reader::{Filled, ReadError, Reader};
 use crate::transport::{Connection, SendStream, TransportError};
 use crate::wire::frame::{self, FrameError};
@@ -35,6 +35,8 @@ pub enum WorkError {
     Transport(#[from] TransportError),
     #[error(transparent)]
     Frame(#[from] FrameError),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
     /// The session has ended; it knows why.
     #[error("the session has ended")]
     Halted,
@@ -49,10 +51,12 @@ pub(super) struct Shared {
     pub(super) meter: Arc<Meter>,
     pub(super) params: ChunkParams,
     /// Ends blocked reads when the session ends.
-    pub(super) closers: Mutex<Vec<Closer>>,
+    pub(super) brake: Brake,
     /// Turns true when the session ends: ends blocked writes.
     pub(super) halt: watch::Sender<bool>,
     pub(super) throttle: Option<Throttle>,
+    /// Raw bytes of chunks that are sent and not yet acknowledged.
+    pub(super) sent: Mutex<BTreeMap<ChunkId, u64>>,
 }
 
 impl Shared {
@@ -65,14 +69,8 @@ impl Shared {
     pub(super) fn stop(&self) {
         self.halt.send_replace(true);
         while lock(&self.ledger).claim_next().is_some() {}
-        for closer in lock(&self.closers).drain(..) {
-            closer.close();
-        }
+        self.brake.pull();
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 enum Piece {
@@ -84,11 +82,7 @@ enum Piece {
 /// Buffers between the two threads: one being filled, one being encoded, the rest on the way.
 pub(super) fn channel(buffers: usize) -> (Sender<Filling>, Receiver<Filling>, Pool) {
     let (sender, receiver) = bounded(buffers);
-    (
-        sender,
-        receiver,
-        Pool::new(buffers, crate::runtime::BLOCK_BYTES),
-    )
+    (sender, receiver, Pool::new(buffers, BLOCK_BYTES))
 }
 
 /// What flows from a reader to its encoder.
@@ -260,6 +254,8 @@ impl<'a> Outgoing<'a> {
             wire_bytes: self.encoded.len() as u64,
             ..Counted::default()
         });
+        let raw_bytes = self.digests.iter().map(|digest| digest.bytes).sum();
+        lock(&self.shared.sent).insert(self.chunk.id, raw_bytes);
         let end = ChunkEnd {
             parts: std::mem::take(&mut self.digests),
         };

@@ -16,6 +16,7 @@ mod link;
 mod listener;
 pub mod peering;
 mod stream;
+pub mod talk;
 mod tls;
 
 pub use close::CloseCode;

@@ -3,6 +3,7 @@
 //! Everything is postcard inside a length-prefixed frame; the two enums are the whole vocabulary
 //! of the control stream, [`StreamHeader`] and [`ChunkEnd`] that of the data streams.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -10,6 +11,8 @@ use crate::chunk::{ChunkId, Digest};
 use crate::codec::ChunkParams;
 use crate::lsn::Lsn;
 use crate::schema::{QualifiedName, SequenceValue};
+use crate::wire::frame;
+use crate::wire::handshake::{self, PROTOCOL_VERSION};
 
 /// What send says on the control stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,12 +172,44 @@ pub struct Tail {
     pub stats: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// One line, ready to print.
     pub line: String,
     /// Whether starting both again later can go on (exit 3), or not (exit 1).
     pub resumable: bool,
+}
+
+/// How a side ends the conversation before the migration's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leave {
+    Stop,
+    Failed(Failure),
+}
+
+/// What a side hears: either it takes leave, or it belongs to the conversation.
+pub trait Heard: DeserializeOwned {
+    fn leave(self) -> Result<Self, Leave>;
+}
+
+impl Heard for ToRecv {
+    fn leave(self) -> Result<Self, Leave> {
+        match self {
+            Self::Stop => Err(Leave::Stop),
+            Self::Failed(failure) => Err(Leave::Failed(failure)),
+            other => Ok(other),
+        }
+    }
+}
+
+impl Heard for ToSend {
+    fn leave(self) -> Result<Self, Leave> {
+        match self {
+            Self::Stop => Err(Leave::Stop),
+            Self::Failed(failure) => Err(Leave::Failed(failure)),
+            other => Ok(other),
+        }
+    }
 }
 
 /// The first frame of each data stream.
@@ -191,10 +226,26 @@ pub struct ChunkEnd {
     pub parts: Vec<Digest>,
 }
 
-/// Decodes bytes as each message in turn: the fuzz target's body.
+/// Decodes bytes as each message in turn, and what decodes once more from its own encoding: the
+/// fuzz target's body.
 pub fn fuzz_decode(bytes: &[u8]) {
-    let _ = postcard::from_bytes::<ToRecv>(bytes);
-    let _ = postcard::from_bytes::<ToSend>(bytes);
-    let _ = postcard::from_bytes::<StreamHeader>(bytes);
-    let _ = postcard::from_bytes::<ChunkEnd>(bytes);
+    again::<ToRecv>(bytes);
+    again::<ToSend>(bytes);
+    again::<StreamHeader>(bytes);
+    again::<ChunkEnd>(bytes);
+    if let Ok(message) = handshake::Message::decode(bytes, PROTOCOL_VERSION) {
+        let encoded = message.encode(PROTOCOL_VERSION).expect("it was decoded");
+        let decoded = handshake::Message::decode(&encoded, PROTOCOL_VERSION);
+        assert_eq!(decoded.expect("our own encoding"), message);
+    }
+}
+
+fn again<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
+    let Ok(message) = frame::decode::<T>(bytes) else {
+        return;
+    };
+    let encoded = frame::encode(&message, frame::LIMIT).expect("it came out of one frame");
+    let body = frame::split(&encoded, frame::LIMIT).expect("our own frame");
+    let decoded = frame::decode::<T>(body.expect("a whole frame"));
+    assert_eq!(decoded.expect("our own encoding"), message);
 }

@@ -45,8 +45,10 @@ pub fn run(dir: &Path) -> Result<(), ProcessError> {
     let _ = rustix::process::setsid();
     let mut say = |birth: Birth| {
         let line = serde_json::to_string(&birth).expect("plain data serialises");
-        // Send may be gone already; the keeper then waits for the next one.
-        let _ = writeln!(std::io::stdout(), "{line}");
+        if writeln!(std::io::stdout(), "{line}").is_err() {
+            // Send is gone and has recorded nothing: nobody could ever use this snapshot.
+            std::process::exit(1);
+        }
     };
     match born(dir, &mut say) {
         Ok((client, kept, events, keep)) => {

@@ -1,0 +1,109 @@
+//! Why recv could not go on.
+
+use std::path::PathBuf;
+
+use super::builder::BuildError;
+use super::worker::WorkError;
+use crate::ledger::ClaimError;
+use crate::pg::{ConnInfoError, PgError};
+use crate::report::one_line;
+use crate::runtime::Panicked;
+use crate::runtime::tools::ToolError;
+use crate::sink::archive::ArchiveError;
+use crate::sink::database::DatabaseError;
+use crate::sink::ddl::DdlError;
+use crate::sink::journal::JournalError;
+use crate::sink::writer::is_passing;
+use crate::state::StateError;
+use crate::transport::TransportError;
+use crate::transport::peering::PeeringError;
+use crate::wire::frame::FrameError;
+use crate::wire::message::Failure;
+
+/// Why recv could not go on; each is one line for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum RecvError {
+    #[error(transparent)]
+    ConnInfo(#[from] ConnInfoError),
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Ddl(#[from] DdlError),
+    #[error("cannot create table {table} on the target: {message}")]
+    Table { table: String, message: String },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(
+        "this state directory belongs to another run of migration {migration:?}; use another --migration, or remove {path}"
+    )]
+    OtherMigration { migration: String, path: PathBuf },
+    #[error("send calls its migration {theirs:?}, recv {ours:?}; give both the same --migration")]
+    Name { ours: String, theirs: String },
+    #[error("send sent a chunk out of turn")]
+    Claim(#[from] ClaimError),
+    #[error(transparent)]
+    Peering(#[from] PeeringError),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Work(WorkError),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+    /// Our own user wants to stop; never shown.
+    #[error("stopped")]
+    Stopped,
+    #[error("send: {line}")]
+    Peer { line: String, resumable: bool },
+    #[error("send sent what does not fit here: {0}")]
+    Protocol(&'static str),
+    #[error("send offered more than fits: {what} of {bytes} bytes")]
+    TooLarge { what: &'static str, bytes: u64 },
+}
+
+/// A worker's trouble with the link, or its panic, is the session's own.
+impl From<WorkError> for RecvError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Transport(error) => Self::Transport(error),
+            WorkError::Panicked(panic) => Self::Panicked(panic),
+            other => Self::Work(other),
+        }
+    }
+}
+
+impl RecvError {
+    /// Whether the same command can go on later (exit code 3).
+    pub fn is_resumable(&self) -> bool {
+        match self {
+            Self::Work(WorkError::Write(error)) => error.is_resumable(),
+            Self::Transport(_) | Self::Stopped => true,
+            Self::Ddl(error) | Self::Build(BuildError::Ddl(error)) => error.is_resumable(),
+            Self::Postgres(source)
+            | Self::Database(DatabaseError::Postgres(source))
+            | Self::Build(BuildError::Journal(JournalError::Postgres { source, .. }))
+            | Self::Journal(JournalError::Postgres { source, .. }) => is_passing(source),
+            Self::Peer { resumable, .. } => *resumable,
+            Self::Peering(error) => error.is_timeout(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn failure(&self) -> Failure {
+        Failure {
+            line: one_line(self),
+            resumable: self.is_resumable(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Plan and archive: fetched from send where our copies are not what is offered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+use super::RecvError;
+use super::record::{ARCHIVE, PLAN};
+use super::session::{Break, Context, Talk};
+use crate::runtime::blocking;
+use crate::state::StateDir;
+use crate::transport::{RecvStream, TransportError};
+use crate::wire::frame;
+use crate::wire::message::{BlobInfo, Offer, StreamHeader, ToSend};
+
+/// Streams beside those of the chunks: plan and archive.
+pub(super) const BLOB_STREAMS: u32 = 2;
+/// A plan of 10,000 tables and 100,000 chunks takes 5 MiB.
+const PLAN_LIMIT: u64 = 256 << 20;
+/// pg_dump's archive of 10,000 tables takes 20 MiB.
+const ARCHIVE_LIMIT: u64 = 1 << 30;
+const BLOB_PIECE: usize = 256 << 10;
+/// Send writes a stream's header as it opens the stream.
+const HEADER_LIMIT: Duration = Duration::from_secs(30);
+
+/// Asks for what we do not hold, and keeps it in the state directory.
+pub(super) async fn fetch(context: &Context, talk: &mut Talk, offer: &Offer) -> Result<(), Break> {
+    for (what, blob, limit) in [
+        ("a plan", offer.plan, PLAN_LIMIT),
+        ("an archive", offer.archive, ARCHIVE_LIMIT),
+    ] {
+        let bytes = blob.bytes;
+        if bytes > limit {
+            return Err(RecvError::TooLarge { what, bytes }.into());
+        }
+    }
+    let plan = !holds(&context.state, PLAN, offer.plan).await?;
+    let archive = !holds(&context.state, ARCHIVE, offer.archive).await?;
+    talk.say(&ToSend::Need { plan, archive }).await?;
+    for _ in 0..usize::from(plan) + usize::from(archive) {
+        let receiving = async {
+            let mut stream = talk.connection().accept_data().await?;
+            let (file, blob) = match read_header(&mut stream).await? {
+                StreamHeader::Plan if plan => (PLAN, offer.plan),
+                StreamHeader::Archive if archive => (ARCHIVE, offer.archive),
+                _ => return Err(RecvError::Protocol("a stream that was not asked for")),
+            };
+            receive_file(context, &mut stream, file, blob).await
+        };
+        talk.unless_stopped(receiving).await??;
+    }
+    Ok(())
+}
+
+async fn holds(
+    state: &Arc<StateDir>,
+    file: &'static str,
+    blob: BlobInfo,
+) -> Result<bool, RecvError> {
+    let state = Arc::clone(state);
+    blocking(move || {
+        let bytes = state.read_bytes(file)?;
+        Ok(bytes.is_some_and(|bytes| xxh3_128(&bytes) == blob.digest))
+    })
+    .await
+}
+
+/// The first frame of a data stream. Not cancel-safe.
+pub(super) async fn read_header(stream: &mut RecvStream) -> Result<StreamHeader, RecvError> {
+    let reading = async {
+        let mut length = [0; frame::HEADER_BYTES];
+        stream.read_exact(&mut length).await?;
+        let mut body = vec![0; frame::body_length(length, frame::UNPROVEN_LIMIT)?];
+        stream.read_exact(&mut body).await?;
+        Ok::<_, TransportError>(frame::decode(&body)?)
+    };
+    match timeout(HEADER_LIMIT, reading).await {
+        Ok(Err(TransportError::Frame(error))) => Err(error.into()),
+        Ok(read) => Ok(read?),
+        Err(_) => Err(RecvError::Protocol("a stream without its header")),
+    }
+}
+
+/// Receives a file of a known length and digest, and keeps it in the state directory.
+async fn receive_file(
+    context: &Context,
+    stream: &mut RecvStream,
+    file: &'static str,
+    blob: BlobInfo,
+) -> Result<(), RecvError> {
+    let mut bytes = Vec::new();
+    let mut digest = Xxh3::new();
+    while (bytes.len() as u64) < blob.bytes {
+        let start = bytes.len();
+        let piece = (blob.bytes - start as u64).min(BLOB_PIECE as u64) as usize;
+        bytes.resize(start + piece, 0);
+        stream.read_exact(&mut bytes[start..]).await?;
+        digest.update(&bytes[start..]);
+    }
+    stream.expect_end().await?;
+    if digest.digest128() != blob.digest {
+        return Err(RecvError::Protocol(
+            "a file whose digest is not the offered one",
+        ));
+    }
+    let state = Arc::clone(&context.state);
+    blocking(move || Ok(state.write_bytes(file, &bytes)?)).await
+}

@@ -1,0 +1,231 @@
+//! A chunk on its way in: blocks are read, checked, and rebuilt to COPY bytes.
+
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+
+use super::worker::{Shared, WorkError};
+use crate::chunk::{Chunk, Digest};
+use crate::codec::{ChunkDecoder, DecodeError, HEADER_LEN, Header, Kind};
+use crate::copy::Scanner;
+use crate::report::{Counted, Stage};
+use crate::runtime::Pool;
+use crate::sink::writer::Piece;
+use crate::transport::RecvStream;
+use crate::wire::frame;
+use crate::wire::message::ChunkEnd;
+
+/// One chunk on its way in.
+pub(super) struct Inbound<'a> {
+    shared: &'a Shared,
+    chunk: &'a Chunk,
+    decoder: &'a mut ChunkDecoder,
+    stream: RecvStream,
+    payload: Vec<u8>,
+}
+
+/// The part that blocks are being read of.
+struct Current {
+    index: u32,
+    scanner: Scanner,
+    wire_bytes: u64,
+}
+
+impl<'a> Inbound<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        chunk: &'a Chunk,
+        decoder: &'a mut ChunkDecoder,
+        stream: RecvStream,
+    ) -> Self {
+        Self {
+            shared,
+            chunk,
+            decoder,
+            stream,
+            payload: Vec::new(),
+        }
+    }
+
+    /// Passes the chunk's pieces on. The last part's end is held back until the encoder's digests
+    /// have been compared with ours: without it the writer cannot commit.
+    pub(super) fn run(mut self, pool: &Pool, out: &Sender<Piece>) -> Result<(), WorkError> {
+        let mut digests = Vec::with_capacity(self.chunk.parts.len());
+        let mut current = self.part(0);
+        loop {
+            let header = self.header()?;
+            while current.index < header.part() {
+                let next = self.part(current.index + 1);
+                let (digest, end) = self.end(std::mem::replace(&mut current, next))?;
+                digests.push(digest);
+                pass(out, end)?;
+            }
+            current.wire_bytes += HEADER_LEN as u64 + u64::from(header.encoded_len());
+            if header.is_end() {
+                self.check_end(&header)?;
+                return self.finish(current, digests, out);
+            }
+            let piece = self.block(&header, &mut current, pool)?;
+            pass(out, piece)?;
+        }
+    }
+
+    fn part(&self, index: u32) -> Current {
+        let format = self.shared.plan.format(&self.chunk.parts[index as usize]);
+        Current {
+            index,
+            scanner: Scanner::for_payload(format),
+            wire_bytes: 0,
+        }
+    }
+
+    fn header(&mut self) -> Result<Header, WorkError> {
+        let mut bytes = [0; HEADER_LEN];
+        let started = Instant::now();
+        self.read(&mut bytes)?;
+        let header = Header::parse(&bytes).map_err(|e| self.decode_error(e))?;
+        if header.part() as usize >= self.chunk.parts.len() {
+            return Err(self.disagree(format!(
+                "a block of part {}, which it does not have",
+                header.part()
+            )));
+        }
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.resize(header.encoded_len() as usize, 0);
+        self.read(&mut payload)?;
+        self.payload = payload;
+        self.shared.meter.record(Stage::Receive, started.elapsed());
+        Ok(header)
+    }
+
+    fn block(
+        &mut self,
+        header: &Header,
+        current: &mut Current,
+        pool: &Pool,
+    ) -> Result<Piece, WorkError> {
+        if header.part() != current.index {
+            return Err(self.disagree("blocks of its parts are out of order".into()));
+        }
+        let mut raw = pool.take();
+        let started = Instant::now();
+        self.decoder
+            .decode(header, &self.payload, &mut raw)
+            .map_err(|e| self.decode_error(e))?;
+        let scanned = current
+            .scanner
+            .scan(&raw)
+            .map_err(|source| WorkError::Scan {
+                chunk: self.chunk.id,
+                source,
+            })?;
+        let claimed_whole = header.kind() == Kind::Rows;
+        if scanned.rows != header.rows() || (claimed_whole && !scanned.whole) {
+            return Err(self.disagree(format!(
+                "a block of {} rows says that it has {}",
+                scanned.rows,
+                header.rows()
+            )));
+        }
+        let meter = &self.shared.meter;
+        meter.record(Stage::Decode, started.elapsed());
+        meter.add(Counted {
+            rows: u64::from(scanned.rows),
+            raw_bytes: raw.len() as u64,
+            wire_bytes: HEADER_LEN as u64 + u64::from(header.encoded_len()),
+        });
+        Ok(Piece::Rows(raw))
+    }
+
+    fn check_end(&mut self, header: &Header) -> Result<(), WorkError> {
+        let mut nothing = Vec::new();
+        self.decoder
+            .decode(header, &self.payload, &mut nothing)
+            .map_err(|e| self.decode_error(e))?;
+        self.shared.meter.add(Counted {
+            wire_bytes: HEADER_LEN as u64 + u64::from(header.encoded_len()),
+            ..Counted::default()
+        });
+        Ok(())
+    }
+
+    fn end(&self, part: Current) -> Result<(Digest, Piece), WorkError> {
+        let digest = part.scanner.finish().map_err(|source| WorkError::Scan {
+            chunk: self.chunk.id,
+            source,
+        })?;
+        Ok((
+            digest,
+            Piece::PartEnd {
+                digest,
+                wire_bytes: part.wire_bytes,
+            },
+        ))
+    }
+
+    fn finish(
+        mut self,
+        last: Current,
+        mut digests: Vec<Digest>,
+        out: &Sender<Piece>,
+    ) -> Result<(), WorkError> {
+        let mut ends = Vec::new();
+        let mut current = last;
+        loop {
+            let next = current.index + 1;
+            let (digest, end) = self.end(current)?;
+            digests.push(digest);
+            ends.push(end);
+            if next as usize == self.chunk.parts.len() {
+                break;
+            }
+            current = self.part(next);
+        }
+        self.compare(&digests)?;
+        ends.into_iter().try_for_each(|end| pass(out, end))
+    }
+
+    fn compare(&mut self, digests: &[Digest]) -> Result<(), WorkError> {
+        let mut length = [0; frame::HEADER_BYTES];
+        self.read(&mut length)?;
+        let mut body = vec![0; frame::body_length(length, frame::UNPROVEN_LIMIT)?];
+        self.read(&mut body)?;
+        let end: ChunkEnd = frame::decode(&body)?;
+        if end.parts != digests {
+            return Err(
+                self.disagree("what was read and what arrived have different digests".into())
+            );
+        }
+        let Self { shared, stream, .. } = self;
+        Ok(shared.runtime.block_on(stream.expect_end())?)
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), WorkError> {
+        let mut halted = self.shared.halt.subscribe();
+        self.shared.runtime.block_on(async {
+            tokio::select! {
+                read = self.stream.read_exact(bytes) => Ok(read?),
+                _ = halted.wait_for(|&halted| halted) => Err(WorkError::Halted),
+            }
+        })
+    }
+
+    fn decode_error(&self, source: DecodeError) -> WorkError {
+        WorkError::Decode {
+            chunk: self.chunk.id,
+            source,
+        }
+    }
+
+    fn disagree(&self, what: String) -> WorkError {
+        WorkError::Disagree {
+            chunk: self.chunk.id,
+            what,
+        }
+    }
+}
+
+/// A writer that has ended tells why itself.
+fn pass(out: &Sender<Piece>, piece: Piece) -> Result<(), WorkError> {
+    out.send(piece).map_err(|_| WorkError::Halted)
+}

@@ -1,0 +1,111 @@
+//! Installing a migration from within a session: nothing is lost where the link goes meanwhile.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::RecvError;
+use super::installation::Installation;
+use super::migration::Migration;
+use super::session::{Break, Context, Ended, Talk};
+use crate::runtime::{Brake, blocking};
+use crate::sink::database;
+use crate::sink::journal::JournalError;
+use crate::wire::message::{Greet, Offer, ToSend};
+
+/// Makes the migration's schema and starts its builder, or rereads the journal where that is done.
+pub(super) async fn install(
+    context: &mut Context,
+    talk: &mut Talk,
+    greet: &Greet,
+    offer: &Offer,
+) -> Result<(), Break> {
+    context.display.meter.phase("schema");
+    let agreed = context.migration.as_ref().map(|known| &known.offer);
+    if agreed.is_some_and(|agreed| agreed != offer) {
+        return Err(JournalError::Plan.into());
+    }
+    let migration = match context.migration.take() {
+        Some(known) => reread(context, known, greet.clone()).await?,
+        None => make(context, talk, greet, offer).await?,
+    };
+    show(context, &migration);
+    context.migration = Some(migration);
+    Ok(())
+}
+
+async fn reread(
+    context: &Context,
+    mut known: Migration,
+    greet: Greet,
+) -> Result<Migration, RecvError> {
+    let (info, name) = (context.info.clone(), context.options.application_name());
+    blocking(move || {
+        known.greet = greet;
+        known.reread(&mut database::connect(&info, &name)?)?;
+        Ok(known)
+    })
+    .await
+}
+
+/// Goes on without the link, which is missed when its end is told; any other parting ends it.
+async fn make(
+    context: &mut Context,
+    talk: &mut Talk,
+    greet: &Greet,
+    offer: &Offer,
+) -> Result<Migration, Break> {
+    let (progress, mut progressed) = mpsc::unbounded_channel();
+    let brake = Arc::new(Brake::default());
+    let installation = Installation {
+        options: context.options.clone(),
+        info: context.info.clone(),
+        state: Arc::clone(&context.state),
+        greet: greet.clone(),
+        offer: offer.clone(),
+        progress,
+        brake: Arc::clone(&brake),
+    };
+    let mut installing = Box::pin(blocking(move || installation.run()));
+    let mut linked = true;
+    loop {
+        let told = tokio::select! {
+            installed = &mut installing => return Ok(installed?),
+            heard = talk.hear(), if linked => match heard {
+                Ok(_) => Err(RecvError::Protocol("a message out of turn").into()),
+                Err(parting) => Err(Break::from(parting)),
+            },
+            Some(progress) = progressed.recv(), if linked => tell(talk, progress).await,
+        };
+        match told {
+            Ok(()) => {}
+            Err(Break::Ended(Ended::Lost(_))) => linked = false,
+            Err(broke) => {
+                brake.pull();
+                // Kept for now: its threads are joined where that may block.
+                context.migration = installing.await.ok();
+                return Err(broke);
+            }
+        }
+    }
+}
+
+async fn tell(talk: &mut Talk, (done, total): (u64, u64)) -> Result<(), Break> {
+    let phase = "schema".to_owned();
+    Ok(talk.say(&ToSend::Progress { phase, done, total }).await?)
+}
+
+/// What is there already counts as done.
+fn show(context: &Context, migration: &Migration) {
+    let (meter, plan) = (&context.display.meter, &migration.plan);
+    meter.plan(
+        plan.bytes(),
+        plan.chunks.len() as u64,
+        plan.tables.len() as u64,
+    );
+    let committed = migration.committed();
+    let chunks = committed.iter().filter_map(|&id| plan.chunk(id));
+    let bytes = chunks.map(|chunk| chunk.bytes).sum();
+    meter.resume(bytes, committed.len() as u64);
+    meter.index_total(migration.builder.watch().borrow().total);
+}

@@ -1,0 +1,94 @@
+//! Why send could not go on.
+
+use std::path::PathBuf;
+
+use super::worker::WorkError;
+use crate::pg::{ConnInfoError, PgError};
+use crate::report::one_line;
+use crate::runtime::Panicked;
+use crate::runtime::tools::ToolError;
+use crate::source::dump::DumpError;
+use crate::source::keeper::KeeperError;
+use crate::state::StateError;
+use crate::transport::TransportError;
+use crate::transport::peering::PeeringError;
+use crate::wire::message::Failure;
+
+/// Why send could not go on; each is one line for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    #[error(transparent)]
+    ConnInfo(#[from] ConnInfoError),
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error("the source server is version {found}; pgpipe reads {needed} or later")]
+    TooOld { found: u32, needed: u32 },
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    #[error(transparent)]
+    Dump(#[from] DumpError),
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    #[error(
+        "the keeper of the snapshot has ended (server restarted, or its session terminated): the snapshot is gone; start a new migration into an empty target"
+    )]
+    SnapshotGone,
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Peering(#[from] PeeringError),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(
+        "migration {migration:?} was begun for database {database} of another server or name; use another --migration"
+    )]
+    OtherSource { migration: String, database: String },
+    #[error("{path} is damaged or not the plan that was offered; start a new migration")]
+    Record { path: PathBuf },
+    #[error("cannot use {path}")]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Work(WorkError),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+    #[error("recv: {line}")]
+    Peer { line: String, resumable: bool },
+    #[error("recv sent a message that does not fit here: {0}")]
+    Protocol(&'static str),
+}
+
+/// A worker's trouble with the link, or its panic, is the session's own.
+impl From<WorkError> for SendError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Transport(error) => Self::Transport(error),
+            WorkError::Panicked(panic) => Self::Panicked(panic),
+            other => Self::Work(other),
+        }
+    }
+}
+
+impl SendError {
+    /// Whether the same command can go on later (exit code 3).
+    pub fn is_resumable(&self) -> bool {
+        match self {
+            Self::Work(WorkError::Read(error)) => error.is_resumable(),
+            Self::Transport(_) => true,
+            Self::Postgres(error) => error.is_connection_lost(),
+            Self::Peer { resumable, .. } => *resumable,
+            Self::Peering(error) => error.is_timeout(),
+            Self::Keeper(KeeperError::Rewritten(_)) => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn failure(&self) -> Failure {
+        Failure {
+            line: one_line(self),
+            resumable: self.is_resumable(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The first words: who calls, and how far the target is.
+
+use super::SendError;
+use super::session::{Break, Context, Talk};
+use crate::source::keeper::Keeper;
+use crate::wire::message::{Greet, Standing, TargetState, ToRecv, ToSend};
+
+/// Greets recv, settles what both sides can afford, and says how far the migration is.
+pub(super) async fn greet(context: &mut Context, talk: &mut Talk) -> Result<Standing, Break> {
+    let greet = Greet {
+        pgpipe: env!("CARGO_PKG_VERSION").into(),
+        migration: context.options.migration.clone(),
+        id: context.record.id,
+        source: context.source.clone(),
+        jobs: u16::try_from(context.budget.jobs).unwrap_or(u16::MAX),
+    };
+    talk.say(&ToRecv::Greet(greet)).await?;
+    context
+        .display
+        .meter
+        .waiting_for(Some("recv to look at the target".into()));
+    let ToSend::Standing(standing) = talk.hear().await? else {
+        return Err(SendError::Protocol("expected Standing").into());
+    };
+    context.display.meter.waiting_for(None);
+    context.agreed = context
+        .budget
+        .agree(usize::from(standing.jobs), standing.window_log);
+    (context.display.say)(&first_line(context, &standing));
+    Ok(standing)
+}
+
+fn first_line(context: &Context, standing: &Standing) -> String {
+    let name = &context.options.migration;
+    match &standing.state {
+        TargetState::New => format!(
+            "migration {name}: new, {} → {}",
+            context.source.display, standing.target
+        ),
+        TargetState::Begun {
+            committed,
+            chunks,
+            data_durable,
+        } => format!(
+            "migration {name}: continuing, {committed}{} chunks committed{}",
+            // A recv that has just started has not read its plan.
+            match chunks {
+                0 => String::new(),
+                chunks => format!(" of {chunks}"),
+            },
+            if *data_durable {
+                ", all rows are there"
+            } else if Keeper::find(context.state.path()).is_some() {
+                ", snapshot alive"
+            } else {
+                ", snapshot gone"
+            }
+        ),
+        TargetState::Finished { .. } => format!("migration {name}: finished; nothing to do"),
+    }
+}
