@@ -114,6 +114,9 @@ pub enum SendError {
     Peer(String, bool),
     #[error("recv sent a message that does not fit here: {0}")]
     Protocol(&'static str),
+    /// There is nothing yet that could go on.
+    #[error(transparent)]
+    AtTheStart(Box<Self>),
 }
 
 impl SendError {
@@ -156,7 +159,10 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
             report: serde_json::from_str(&finished.report).ok(),
         });
     }
-    let (info, source, pg_dump) = inspect(&options).await?;
+    let (info, source, pg_dump) = match inspect(&options).await {
+        Err(error) if record.is_none() => return Err(SendError::AtTheStart(Box::new(error))),
+        inspected => inspected?,
+    };
     let record = match record {
         Some(record) if record.is_of(&source) => record,
         Some(record) => {
