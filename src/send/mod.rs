@@ -133,6 +133,11 @@ impl SendError {
         }
     }
 
+    /// Whether no later run can read the snapshot either.
+    fn spoils_snapshot(&self) -> bool {
+        matches!(self, Self::Work(worker::WorkError::Read(error)) if !error.is_resumable())
+    }
+
     fn failure(&self) -> Failure {
         Failure {
             line: one_line(self),
@@ -194,6 +199,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         source,
         pg_dump,
         state,
+        began: record.prepared.is_some(),
         record,
         budget,
         agreed,
@@ -221,6 +227,7 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
             }
             Err(error) => {
                 peering.shutdown().await;
+                context.release_useless_snapshot(&error).await;
                 return Err(error);
             }
         }

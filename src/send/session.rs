@@ -46,10 +46,34 @@ pub(super) struct Context {
     pub(super) pg_dump: Tool,
     pub(super) state: Arc<StateDir>,
     pub(super) record: Record,
+    /// The target may hold something of this snapshot.
+    pub(super) began: bool,
     pub(super) budget: Budget,
     /// What both sides can afford, as of the last greeting.
     pub(super) agreed: Budget,
     pub(super) display: Display,
+}
+
+impl Context {
+    /// Ends the keeper after an error where nobody can go on with its snapshot: nothing was made
+    /// of it on the target, or it shows a table no more.
+    pub(super) async fn release_useless_snapshot(&mut self, error: &SendError) {
+        let kept = self.record.prepared.is_some() && error.is_resumable();
+        if !error.spoils_snapshot() && (self.began || kept) {
+            return;
+        }
+        if !self.began && self.record.prepared.take().is_some() {
+            let saved = self.record.save(&self.state);
+            saved.unwrap_or_else(|error| tracing::warn!(%error, "snapshot not forgotten"));
+        }
+        let state = Arc::clone(&self.state);
+        let release = move || super::release_keeper(state.path());
+        match spawn_blocking(release).await {
+            Ok(Ok(released)) => tracing::info!(released, "snapshot given up"),
+            Ok(Err(error)) => tracing::warn!(%error, "keeper not released"),
+            Err(error) => tracing::warn!(%error, "keeper not released"),
+        }
+    }
 }
 
 /// How a connection ended without an error of ours.
@@ -166,6 +190,7 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     let Some((ledger, mut durable)) = ledger else {
         return Ok(Ended::Stopped);
     };
+    context.began = true;
     if !durable {
         context.display.meter.phase("data");
         let snapshot = &offer.snapshot.name;
