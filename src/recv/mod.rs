@@ -175,7 +175,8 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         stream_window: budget.stream_window,
         connection_window: budget.connection_window,
         send_window: budget.send_window,
-        max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX) + session::BLOB_STREAMS,
+        // Each fits the connection's window whole: those that wait never starve one that is read.
+        max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX),
         ..Limits::default()
     };
     let mut peering = Peering::open(

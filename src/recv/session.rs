@@ -35,8 +35,6 @@ use crate::wire::message::{
     BlobInfo, Greet, Offer, Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend,
 };
 
-/// Streams beside those of the chunks: plan and archive.
-pub(super) const BLOB_STREAMS: u32 = 2;
 /// A plan of 10,000 tables and 100,000 chunks takes 5 MiB.
 const PLAN_LIMIT: u64 = 256 << 20;
 /// pg_dump's archive of 10,000 tables takes 20 MiB.
@@ -633,8 +631,9 @@ fn start_workers(context: &Context, shared: &Arc<Shared>) -> (Sender<Incoming>, 
         .jobs
         .min(usize::from(migration.greet.jobs))
         .max(1);
-    // Claimed streams wait here only while their worker ends the chunk before.
-    let (sender, receiver) = bounded(jobs + BLOB_STREAMS as usize);
+    // As many as QUIC lets the peer open: a chunk that is all sent makes room for the next one
+    // before it is read.
+    let (sender, receiver) = bounded(context.budget.jobs);
     let threads = (0..jobs)
         .flat_map(|number| start_worker(context, shared, migration, &receiver, number))
         .collect();
