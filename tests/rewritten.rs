@@ -118,7 +118,7 @@ fn a_send_that_ends_while_it_waits_leaves_no_keeper() {
 }
 
 /// What the reader sees when no lock of a keeper protects its table.
-fn read_after(name: &str, statement: &str) -> Result<usize, ReadError> {
+fn read_after(name: &str, statement: &str) -> Result<usize, Box<ReadError>> {
     let dbs = Databases::new(name, SQL);
     let mut exporter = client(&dbs);
     exporter
@@ -145,7 +145,7 @@ fn read_after(name: &str, statement: &str) -> Result<usize, ReadError> {
         .sum()
 }
 
-fn read(reader: &mut Reader, plan: &Plan, chunk: &Chunk) -> Result<usize, ReadError> {
+fn read(reader: &mut Reader, plan: &Plan, chunk: &Chunk) -> Result<usize, Box<ReadError>> {
     let pool = Pool::new(4, BLOCK_BYTES);
     let mut bytes = 0;
     reader.read(plan, chunk, &pool, &mut |filled| {
@@ -166,7 +166,7 @@ fn a_reader_without_a_keepers_lock_stops_by_name() {
         ("read_dropped", "DROP TABLE changed"),
         ("read_clustered", "VACUUM FULL changed"),
     ] {
-        match read_after(name, statement) {
+        match read_after(name, statement).map_err(|error| *error) {
             Err(ReadError::Rewritten { table }) => assert_eq!(table, "public.changed"),
             other => panic!("{statement}: {other:?}"),
         }
