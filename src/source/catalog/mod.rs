@@ -14,6 +14,7 @@ use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
 pub use refresh::refresh_order;
 
 const TABLES: &str = include_str!("tables.sql");
+const SIZES: &str = include_str!("sizes.sql");
 const COLUMNS: &str = include_str!("columns.sql");
 const TYPES: &str = include_str!("types.sql");
 
@@ -25,8 +26,6 @@ pub struct Listed {
     pub persistence: Persistence,
     /// In the snapshot.
     pub filenode: Oid,
-    pub pages: u32,
-    pub bytes: u64,
     /// Now; none when the table was dropped since.
     pub current_filenode: Option<Oid>,
 }
@@ -39,7 +38,8 @@ impl Listed {
     }
 }
 
-/// Lists the tables to be moved, in OID order. The session must be in the snapshot.
+/// Lists the tables to be moved, in OID order, without waiting for a lock. The session must be in
+/// the snapshot.
 pub fn list(client: &mut Client) -> Result<Vec<Listed>, PgError> {
     client.query(TABLES)?.iter().map(listed).collect()
 }
@@ -54,9 +54,7 @@ fn listed(row: &Row) -> Result<Listed, PgError> {
         name: QualifiedName::new(row.text(1)?, row.text(2)?),
         persistence,
         filenode: Oid(row.parse(4)?),
-        pages: row.parse(5)?,
-        bytes: row.parse(6)?,
-        current_filenode: row.get(7).and_then(|text| text.parse().ok()).map(Oid),
+        current_filenode: row.get(5).and_then(|text| text.parse().ok()).map(Oid),
     })
 }
 
@@ -64,17 +62,27 @@ fn listed(row: &Row) -> Result<Listed, PgError> {
 pub fn tables(client: &mut Client) -> Result<Vec<Table>, PgError> {
     let types = read_types(client)?;
     let mut columns = read_columns(client)?;
+    let sizes = read_sizes(client)?;
     let listed = list(client)?;
     Ok(listed
         .into_iter()
         .map(|l| {
             let columns = columns.remove(&l.oid).unwrap_or_default();
-            table(l, columns, &types)
+            let size = sizes.get(&l.oid).copied().unwrap_or_default();
+            table(l, size, columns, &types)
         })
         .collect())
 }
 
-fn table(listed: Listed, columns: Vec<(String, Oid)>, types: &Types) -> Table {
+/// (pages of the heap, bytes of heap and TOAST)
+type Size = (u32, u64);
+
+fn table(
+    listed: Listed,
+    (pages, bytes): Size,
+    columns: Vec<(String, Oid)>,
+    types: &Types,
+) -> Table {
     let text_because = columns.iter().find_map(|(name, oid)| {
         types
             .text_because(*oid)
@@ -92,9 +100,15 @@ fn table(listed: Listed, columns: Vec<(String, Oid)>, types: &Types) -> Table {
         },
         text_because,
         filenode: listed.filenode,
-        pages: listed.pages,
-        bytes: listed.bytes,
+        pages,
+        bytes,
     }
+}
+
+fn read_sizes(client: &mut Client) -> Result<HashMap<Oid, Size>, PgError> {
+    let rows = client.query(SIZES)?;
+    let size = |row: &Row| Ok((Oid(row.parse(0)?), (row.parse(1)?, row.parse(2)?)));
+    rows.iter().map(size).collect()
 }
 
 fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<(String, Oid)>>, PgError> {
