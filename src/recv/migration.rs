@@ -150,11 +150,7 @@ impl Installation<'_> {
                 ..options
             },
         )?;
-        Ok(Schema {
-            toc: archive.toc()?,
-            archive,
-            bare,
-        })
+        Ok(Schema::new(archive, bare)?)
     }
 
     /// Types, tables, views, functions: everything that must exist before rows can move.
