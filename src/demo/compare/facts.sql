@@ -1,6 +1,7 @@
 -- Everything that must be equal in two databases, as lines of ["what it is", "its value"].
 -- JSON keeps a name with a newline in it on one line.
 SET search_path = '';
+SET client_encoding = 'UTF8';
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO';
 SET IntervalStyle = 'postgres';
