@@ -115,6 +115,9 @@ pub enum RecvError {
     Protocol(&'static str),
     #[error("send offered more than fits: {what} of {bytes} bytes")]
     TooLarge { what: &'static str, bytes: u64 },
+    /// There is nothing yet that could go on.
+    #[error(transparent)]
+    AtTheStart(Box<Self>),
 }
 
 impl RecvError {
@@ -159,7 +162,10 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         ));
         return Ok(outcome);
     }
-    let info = inspect(&options).await?;
+    let info = match inspect(&options).await {
+        Err(error) if record.id.is_none() => return Err(RecvError::AtTheStart(Box::new(error))),
+        inspected => inspected?,
+    };
     let budget = Budget::derive(
         options.memory,
         options.jobs,

@@ -15,7 +15,7 @@ use super::finishing::Finishing;
 use super::migration::{ARCHIVE, Finished, Installation, Migration, PLAN, Record};
 use super::worker::{self, Incoming, Shared, WorkError};
 use super::{Options, RecvError};
-use crate::chunk::ChunkId;
+use crate::chunk::{ChunkId, Plan};
 use crate::codec::MAX_WINDOW_LOG;
 use crate::pg::ConnInfo;
 use crate::pg::session::transfer_encoding;
@@ -227,15 +227,20 @@ async fn stand(context: &mut Context, greet: &Greet) -> Result<Standing, Break> 
     }
     let finished = context.record.finished.clone();
     let (options, info, greet) = (context.options.clone(), context.info.clone(), greet.clone());
-    let chunks = context
-        .migration
-        .as_ref()
-        .map_or(0, |m| m.plan.chunks.len());
+    let chunks = context.migration.as_ref().map(|m| m.plan.chunks.len());
     let (jobs, window_log) = (context.budget.jobs, context.budget.window_log);
-    let (server_version, state) =
-        spawn_blocking(move || journal_state(&options, &info, &greet, finished, chunks))
-            .await
-            .map_err(|e| RecvError::Worker(e.to_string()))??;
+    let store = Arc::clone(&context.state);
+    let (server_version, state) = spawn_blocking(move || {
+        journal_state(
+            &options,
+            &info,
+            &greet,
+            finished,
+            chunks.unwrap_or_else(|| recorded_chunks(&store)),
+        )
+    })
+    .await
+    .map_err(|e| RecvError::Worker(e.to_string()))??;
     let standing = Standing {
         pgpipe: env!("CARGO_PKG_VERSION").into(),
         target: context.info.to_string(),
@@ -246,6 +251,13 @@ async fn stand(context: &mut Context, greet: &Greet) -> Result<Standing, Break> 
     };
     (context.display.say)(&first_line(&context.options.migration, &standing.state));
     Ok(standing)
+}
+
+/// Chunks of the plan as an earlier process received it; only to be shown.
+fn recorded_chunks(state: &StateDir) -> usize {
+    let plan = state.read_bytes(PLAN).ok().flatten();
+    let plan = plan.and_then(|bytes| postcard::from_bytes::<Plan>(&bytes).ok());
+    plan.map_or(0, |plan| plan.chunks.len())
 }
 
 fn journal_state(

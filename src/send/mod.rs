@@ -114,6 +114,9 @@ pub enum SendError {
     Peer(String, bool),
     #[error("recv sent a message that does not fit here: {0}")]
     Protocol(&'static str),
+    /// There is nothing yet that could go on.
+    #[error(transparent)]
+    AtTheStart(Box<Self>),
 }
 
 impl SendError {
@@ -128,6 +131,11 @@ impl SendError {
             Self::Keeper(KeeperError::Rewritten(_)) => true,
             _ => false,
         }
+    }
+
+    /// Whether no later run can read the snapshot either.
+    fn spoils_snapshot(&self) -> bool {
+        matches!(self, Self::Work(worker::WorkError::Read(error)) if !error.is_resumable())
     }
 
     fn failure(&self) -> Failure {
@@ -156,7 +164,10 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
             report: serde_json::from_str(&finished.report).ok(),
         });
     }
-    let (info, source, pg_dump) = inspect(&options).await?;
+    let (info, source, pg_dump) = match inspect(&options).await {
+        Err(error) if record.is_none() => return Err(SendError::AtTheStart(Box::new(error))),
+        inspected => inspected?,
+    };
     let record = match record {
         Some(record) if record.is_of(&source) => record,
         Some(record) => {
@@ -188,6 +199,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         source,
         pg_dump,
         state,
+        began: record.prepared.is_some(),
         record,
         budget,
         agreed,
@@ -215,6 +227,7 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
             }
             Err(error) => {
                 peering.shutdown().await;
+                context.release_useless_snapshot(&error).await;
                 return Err(error);
             }
         }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio::sync::watch;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::record::{ARCHIVE, PLAN, Prepared, Record};
@@ -26,6 +27,7 @@ pub(super) struct Preparation<'a> {
     pub(super) source: &'a SourceInfo,
     pub(super) pg_dump: &'a Tool,
     pub(super) meter: &'a Meter,
+    pub(super) stop: &'a watch::Receiver<bool>,
 }
 
 impl Preparation<'_> {
@@ -73,7 +75,8 @@ impl Preparation<'_> {
             keep_seconds: self.options.keep_snapshot.as_secs(),
         };
         let keeper = Keeper::start(dir, &spec, &mut |what| {
-            self.meter.waiting_for(Some(what.to_owned()))
+            self.meter.waiting_for(Some(what.to_owned()));
+            !*self.stop.borrow()
         });
         self.meter.waiting_for(None);
         Ok(keeper?)

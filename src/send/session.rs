@@ -20,7 +20,7 @@ use crate::pg::{ConnInfo, session as pg_session};
 use crate::report::{Display, Ending, Outcome, Report, SideReport, SideStats};
 use crate::runtime::tools::Tool;
 use crate::runtime::{Budget, Throttle};
-use crate::source::keeper::{Keeper, Watch};
+use crate::source::keeper::{Keeper, KeeperError, Watch};
 use crate::source::reader::{ReadError, Reader};
 use crate::source::tail;
 use crate::state::StateDir;
@@ -46,10 +46,34 @@ pub(super) struct Context {
     pub(super) pg_dump: Tool,
     pub(super) state: Arc<StateDir>,
     pub(super) record: Record,
+    /// The target may hold something of this snapshot.
+    pub(super) began: bool,
     pub(super) budget: Budget,
     /// What both sides can afford, as of the last greeting.
     pub(super) agreed: Budget,
     pub(super) display: Display,
+}
+
+impl Context {
+    /// Ends the keeper after an error where nobody can go on with its snapshot: nothing was made
+    /// of it on the target, or it shows a table no more.
+    pub(super) async fn release_useless_snapshot(&mut self, error: &SendError) {
+        let kept = self.record.prepared.is_some() && error.is_resumable();
+        if !error.spoils_snapshot() && (self.began || kept) {
+            return;
+        }
+        if !self.began && self.record.prepared.take().is_some() {
+            let saved = self.record.save(&self.state);
+            saved.unwrap_or_else(|error| tracing::warn!(%error, "snapshot not forgotten"));
+        }
+        let state = Arc::clone(&self.state);
+        let release = move || super::release_keeper(state.path());
+        match spawn_blocking(release).await {
+            Ok(Ok(released)) => tracing::info!(released, "snapshot given up"),
+            Ok(Err(error)) => tracing::warn!(%error, "keeper not released"),
+            Err(error) => tracing::warn!(%error, "keeper not released"),
+        }
+    }
 }
 
 /// How a connection ended without an error of ours.
@@ -159,13 +183,14 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
         TargetState::Begun { data_durable, .. } => data_durable,
         TargetState::New => false,
     };
-    let Some((plan, offer, mut keeper)) = prepare(context, talk, data_durable).await? else {
+    let Some((plan, offer, mut keeper)) = prepare(context, data_durable).await? else {
         return Ok(Ended::Stopped);
     };
     let ledger = offer_all(context, talk, &plan, &offer).await?;
     let Some((ledger, mut durable)) = ledger else {
         return Ok(Ended::Stopped);
     };
+    context.began = true;
     if !durable {
         context.display.meter.phase("data");
         let snapshot = &offer.snapshot.name;
@@ -225,11 +250,7 @@ async fn greet(context: &mut Context, talk: &mut Talk) -> Result<Standing, Break
 type Ready = (Arc<Plan>, Offer, Option<Keeper>);
 
 /// Snapshot, plan and archive: taken now, or as recorded. Nothing where the user stopped it.
-async fn prepare(
-    context: &mut Context,
-    talk: &mut Talk,
-    data_durable: bool,
-) -> Result<Option<Ready>, Break> {
+async fn prepare(context: &mut Context, data_durable: bool) -> Result<Option<Ready>, Break> {
     if let Some(prepared) = &context.record.prepared {
         let offer = prepared.offer.clone();
         let plan = Arc::new(recorded_plan(&context.state, &offer)?);
@@ -239,13 +260,10 @@ async fn prepare(
         }
         return Ok(Some((plan, offer, keeper)));
     }
-    let mut stop = context.display.stop.clone();
-    let lost = talk.connection.clone();
-    let preparing = take_snapshot(context);
-    tokio::select! {
-        prepared = preparing => Ok(Some(prepared?)),
-        error = lost.closed() => Err(error.into()),
-        _ = stop.wait_for(|&stop| stop) => Ok(None),
+    // To its end, whatever becomes of the link: a second one beside it would start a second keeper.
+    match take_snapshot(context).await {
+        Err(SendError::Keeper(KeeperError::Stopped)) => Ok(None),
+        prepared => Ok(Some(prepared?)),
     }
 }
 
@@ -256,6 +274,7 @@ async fn take_snapshot(context: &mut Context) -> Result<Ready, SendError> {
         context.source.clone(),
     );
     let (pg_dump, meter) = (context.pg_dump.clone(), Arc::clone(&context.display.meter));
+    let stop = context.display.stop.clone();
     let mut record = context.record.clone();
     let store = Arc::clone(&context.state);
     let (keeper, plan, record) = spawn_blocking(move || {
@@ -265,6 +284,7 @@ async fn take_snapshot(context: &mut Context) -> Result<Ready, SendError> {
             source: &source,
             pg_dump: &pg_dump,
             meter: &meter,
+            stop: &stop,
         };
         let (keeper, plan) = preparation.run(&store, &mut record)?;
         Ok::<_, SendError>((keeper, plan, record))

@@ -45,8 +45,11 @@ pub fn run(dir: &Path) -> Result<(), ProcessError> {
     let _ = rustix::process::setsid();
     let mut say = |birth: Birth| {
         let line = serde_json::to_string(&birth).expect("plain data serialises");
-        // Send may be gone already; the keeper then waits for the next one.
-        let _ = writeln!(std::io::stdout(), "{line}");
+        if writeln!(std::io::stdout(), "{line}").is_err() {
+            // Send died before it could record the snapshot: nobody will come for it. The server
+            // rolls back what ends here.
+            std::process::exit(1);
+        }
     };
     match born(dir, &mut say) {
         Ok((client, kept, events, keep)) => {
@@ -73,6 +76,8 @@ fn born(dir: &Path, say: &mut dyn FnMut(Birth)) -> Result<Born, ProcessError> {
     let application_name = format!("pgpipe keeper {}", spec.migration);
     let mut client = session::open(&info, &application_name, "UTF8")?;
     let kept = take_snapshot(&mut client, say)?;
+    // Also asks whether send still lives: from here on the socket may be another keeper's.
+    say(Birth::Waiting("the keeper's socket".into()));
     let events = listen(dir, kept.clone())?;
     Ok((client, kept, events, Duration::from_secs(spec.keep_seconds)))
 }
