@@ -183,6 +183,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
     if let Some(reason) = &budget.reduced {
         (display.say)(reason);
     }
+    (display.meter).waiting_for(Some("the pairing code".to_owned()));
     let peering = Peering::open(
         &state,
         Role::Send,
@@ -192,6 +193,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         Arc::clone(&display.say),
     )
     .await?;
+    display.meter.waiting_for(None);
     let agreed = budget.clone();
     let context = Context {
         options,
