@@ -82,7 +82,7 @@ fn owned(args: &[&str]) -> Vec<String> {
 fn send_waits_for_a_recv_that_comes_later() {
     let dbs = Databases::new("recv_comes_later", SMALL);
     let send = start_send(&dbs, &[]);
-    send.wait_for("pair");
+    send.wait_for("waiting for the pairing code");
     let recv = start_recv(&dbs, &[]);
     send.wait().must_end(0);
     recv.wait().must_end(0);
