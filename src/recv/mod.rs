@@ -251,7 +251,12 @@ fn acknowledged(record: &Record, options: &Options) -> Option<Outcome> {
         .finished
         .as_ref()
         .filter(|f| f.acknowledged && !options.stay)?;
-    outcome(finished)
+    // Its ending was told when it ended; now nothing is done, and that went well.
+    let ending = Ending::Complete;
+    Some(Outcome {
+        ending,
+        ..outcome(finished)?
+    })
 }
 
 fn outcome(finished: &Finished) -> Option<Outcome> {

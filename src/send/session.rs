@@ -578,6 +578,7 @@ async fn read_tail(context: &Context, talk: &Talk, keeper: Option<Keeper>) -> Re
         let mut client = pg_session::open(&info, &name, "UTF8")?;
         let sequences = tail::sequences(&mut client)?;
         let now = tail::baseline(&mut client)?;
+        let left_behind = tail::left_behind(&mut client)?;
         let changed = before
             .map(|before| tail::changed(&before, &now))
             .unwrap_or_default();
@@ -590,6 +591,7 @@ async fn read_tail(context: &Context, talk: &Talk, keeper: Option<Keeper>) -> Re
         }
         let mut side = SideReport::new(Role::Send, measured);
         side.phases = meter.phases();
+        side.errors = left_behind;
         let stats = serde_json::to_string(&side).expect("plain data serialises");
         Ok::<_, SendError>(Tail {
             sequences,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::report;
-use super::support::{Databases, assert_nothing_left, migrate};
+use super::support::{Databases, assert_nothing_left, migrate, start_recv, start_send};
 
 /// An orphan behind a foreign key, an expression that only some search path can evaluate, an owner
 /// and a grantee that only the source has.
@@ -75,6 +75,12 @@ fn what_cannot_be_restored_is_listed_and_the_rest_arrives() {
     }
     the_rest_is_there(&dbs, &report);
     assert_nothing_left(&dbs);
+    // That it ended so was told once; nothing is left to be done.
+    for again in [start_recv(&dbs, &[]), start_send(&dbs, &[])] {
+        let again = again.wait();
+        assert!(again.must_end(0).stderr.contains("finished; nothing to do"));
+        assert_eq!(again.report()["errors"], report["errors"]);
+    }
 }
 
 fn the_rest_is_there(dbs: &Databases, report: &Value) {
@@ -109,5 +115,19 @@ fn owners_and_privileges_can_be_left_out() {
     recv.must_end(0);
     let owner = dbs.target_sql("SELECT tableowner FROM pg_tables WHERE tablename = 't'");
     assert_eq!(owner.trim(), "postgres");
+    assert_nothing_left(&dbs);
+}
+
+/// Rows that no table has are not silently forgotten.
+#[test]
+fn large_objects_are_told_as_missing() {
+    let fill = "CREATE TABLE t AS SELECT lo_from_bytea(0, '\\x00ff') AS lo;";
+    let dbs = Databases::new("large_objects", fill);
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    send.must_end(4);
+    recv.must_end(4);
+    let report = send.report();
+    assert_eq!(report["errors"][0]["object"], "LARGE OBJECTS");
+    assert!(send.stdout.contains("1 in the source"), "{}", send.stdout);
     assert_nothing_left(&dbs);
 }
