@@ -21,7 +21,7 @@ mod traces;
 #[allow(unused_imports, reason = "each test binary uses its own part of this")]
 pub(crate) use self::{
     databases::Databases,
-    pair::{migrate, start_recv, start_send},
+    pair::{migrate, start_recv, start_send, start_side},
     process::{End, Run, poll},
     servers::{Servers, servers},
     traces::{assert_equal, assert_nothing_left, keepers},

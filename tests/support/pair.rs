@@ -15,39 +15,50 @@ pub(crate) fn migrate(dbs: &Databases, send: &[&str], recv: &[&str]) -> (End, En
 
 /// Starts recv: listening on the test's address, with its pair file, state and report.
 pub(crate) fn start_recv(dbs: &Databases, args: &[&str]) -> Run {
-    let target = dbs.target_conninfo();
-    start(dbs, "recv", ("--target", &target), "--listen", args)
+    start_side(dbs, "recv", args, &[])
 }
 
 /// Starts send: dialling the test's address.
 pub(crate) fn start_send(dbs: &Databases, args: &[&str]) -> Run {
-    let source = dbs.source_conninfo();
-    start(dbs, "send", ("--source", &source), "--connect", args)
+    start_side(dbs, "send", args, &[])
 }
 
-fn start(
+/// Starts `recv`, `send` or `clone` with environment variables.
+pub(crate) fn start_side(
     dbs: &Databases,
     side: &'static str,
-    database: (&str, &str),
-    link: &str,
     args: &[&str],
+    env: &[(&str, &str)],
 ) -> Run {
-    let given = |option: &str| args.contains(&option);
     let in_dir = |name: &str| dbs.path(name).display().to_string();
-    let mut all: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-    let mut default = |option: &str, value: &str| {
-        if !given(option) {
-            all.extend([option.to_owned(), value.to_owned()]);
-        }
-    };
-    default(database.0, database.1);
-    if !given("--listen") && !given("--connect") {
-        default(link, &dbs.address());
+    let mut defaults = vec![
+        ("--state", in_dir(&format!("{side}.state"))),
+        ("--report", in_dir(&format!("{side}.json"))),
+        ("--progress", "plain".to_owned()),
+    ];
+    if side != "recv" {
+        defaults.push(("--source", dbs.source_conninfo()));
     }
-    default("--pair-file", &in_dir("pair"));
-    default("--state", &in_dir(&format!("{side}.state")));
-    default("--report", &in_dir(&format!("{side}.json")));
-    default("--progress", "plain");
-    default("--give-up", GIVE_UP);
-    Run::start(dbs.dir(), side, &all, &[])
+    if side != "send" {
+        defaults.push(("--target", dbs.target_conninfo()));
+    }
+    if side != "clone" {
+        defaults.push(("--pair-file", in_dir("pair")));
+        defaults.push(("--give-up", GIVE_UP.to_owned()));
+    }
+    if side != "clone" && !args.contains(&"--listen") && !args.contains(&"--connect") {
+        let link = if side == "recv" {
+            "--listen"
+        } else {
+            "--connect"
+        };
+        defaults.push((link, dbs.address()));
+    }
+    let mut all: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    for (option, value) in defaults {
+        if !args.contains(&option) {
+            all.extend([option.to_owned(), value]);
+        }
+    }
+    Run::start(dbs.dir(), side, &all, env)
 }
