@@ -115,11 +115,7 @@ impl Installation {
                 ..options
             },
         )?;
-        Ok(Schema {
-            toc: archive.toc()?,
-            archive,
-            bare,
-        })
+        Ok(Schema::new(archive, bare)?)
     }
 
     /// Types, tables, views, functions: everything that must exist before rows can move.

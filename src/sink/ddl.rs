@@ -1,10 +1,11 @@
 //! Restores schema entries: each batch with its journal rows in one transaction, so that DDL is
 //! done exactly once too.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::pg::{Client, Closer, ConnInfo, PgError, session};
-use crate::phase::{DumpId, Stage, Step, Task, Toc};
+use crate::phase::{DumpId, MAX_BATCH, Stage, Step, Task, Toc};
 use crate::sink::archive::{Archive, ArchiveError, two_steps};
 use crate::sink::journal::{Journal, StepError};
 use crate::sink::writer::is_passing;
@@ -45,9 +46,54 @@ pub enum Restored {
 #[derive(Debug)]
 pub struct Schema {
     pub toc: Toc,
-    pub archive: Archive,
+    archive: Archive,
     /// For entries whose owner does not exist here: the object is worth more than its owner.
-    pub bare: Archive,
+    bare: Archive,
+    /// The SQL of entries that are restored one by one, fetched many at a time.
+    singles: Mutex<HashMap<DumpId, String>>,
+}
+
+impl Schema {
+    pub fn new(archive: Archive, bare: Archive) -> Result<Self, ArchiveError> {
+        Ok(Self {
+            toc: archive.toc()?,
+            archive,
+            bare,
+            singles: Mutex::default(),
+        })
+    }
+
+    fn sql(&self, ids: &[DumpId]) -> Result<String, ArchiveError> {
+        match ids {
+            [id] => self.single(*id),
+            _ => self.archive.sql(ids),
+        }
+    }
+
+    fn single(&self, id: DumpId) -> Result<String, ArchiveError> {
+        let mut singles = self.singles.lock().unwrap_or_else(PoisonError::into_inner);
+        if !singles.contains_key(&id) {
+            let ids = self.like(id, &singles);
+            let sql = self.archive.sql_each(&ids)?;
+            singles.extend(ids.into_iter().zip(sql));
+        }
+        Ok(singles[&id].clone())
+    }
+
+    /// The entry and those of its kind that follow it and are not fetched yet.
+    fn like(&self, id: DumpId, fetched: &HashMap<DumpId, String>) -> Vec<DumpId> {
+        let desc = self.toc.entry(id).map(|entry| entry.desc.as_str());
+        let same = self.toc.entries.iter().skip_while(|e| e.id != id);
+        let mut ids: Vec<_> = same
+            .filter(|e| Some(e.desc.as_str()) == desc && !fetched.contains_key(&e.id))
+            .map(|e| e.id)
+            .take(MAX_BATCH)
+            .collect();
+        if ids.is_empty() {
+            ids.push(id);
+        }
+        ids
+    }
 }
 
 /// One connection that restores entries.
@@ -73,6 +119,11 @@ impl Restorer {
         let mut client = session::open(info, name, "UTF8").map_err(failed)?;
         client
             .execute(&schema.archive.session_sql()?)
+            .map_err(failed)?;
+        // An entry and its journal row vanish together in a crash; what must not is made durable
+        // by the steps after it.
+        client
+            .execute("SET synchronous_commit = off")
             .map_err(failed)?;
         if let Some(mib) = work_mem_mib {
             // Index builds run side by side already; helpers would only share the same cores.
@@ -103,7 +154,7 @@ impl Restorer {
     /// Restores one task of the schedule.
     pub fn task(&mut self, task: &Task) -> Result<Restored, DdlError> {
         if let (Stage::Indexes, [id]) = (task.stage, &*task.ids)
-            && let Some(two) = two_steps(&self.schema.archive.sql(&task.ids)?, task.on_plain_table)
+            && let Some(two) = two_steps(&self.schema.sql(&task.ids)?, task.on_plain_table)
         {
             return match task.step {
                 Step::First => self.half(*id, &two.build, built_step(*id), Restored::Built),
@@ -136,7 +187,7 @@ impl Restorer {
 
     /// Restores a batch; those that the server refuses are recorded and returned.
     pub fn batch(&mut self, ids: &[DumpId]) -> Result<Vec<DumpId>, DdlError> {
-        let sql = self.schema.archive.sql(ids)?;
+        let sql = self.schema.sql(ids)?;
         let steps: Vec<_> = ids.iter().map(|&id| entry_step(id)).collect();
         let what = self.label(ids[0]);
         let Err(error) = self.transaction(&steps, &sql, &what)? else {

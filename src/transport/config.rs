@@ -8,8 +8,8 @@ use std::time::Duration;
 use aws_lc_rs::{hmac, rand};
 use quinn::congestion::{ControllerFactory, CubicConfig};
 use quinn::{
-    ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, IdleTimeout, ServerConfig,
-    TokioRuntime, TransportConfig, VarInt,
+    ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
+    ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -20,6 +20,8 @@ use super::identity::Identity;
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// A burst of the sender while this process is not scheduled; the kernel may grant less.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+/// An Ethernet jumbo frame of 9000 bytes less the headers of IPv6 and UDP.
+const MAX_UDP_PAYLOAD: u16 = 8952;
 /// What an unproven peer may have in flight: the handshake's few frames, with room for one at limit.
 const UNPROVEN_WINDOW: u32 = 32 << 10;
 
@@ -66,8 +68,17 @@ pub(super) fn transport(limits: &Limits) -> Result<Arc<TransportConfig>, Transpo
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
+        .mtu_discovery_config(Some(discovery()))
         .congestion_controller_factory(congestion());
     Ok(Arc::new(config))
+}
+
+/// Probes up to the largest packet that pays: jumbo frames and the loopback interface then cost a
+/// fraction of the packets.
+fn discovery() -> MtuDiscoveryConfig {
+    let mut config = MtuDiscoveryConfig::default();
+    config.upper_bound(MAX_UDP_PAYLOAD);
+    config
 }
 
 /// The one place that chooses how fast to send.
@@ -96,6 +107,9 @@ pub(super) fn endpoint(
 pub(super) fn endpoint_config(identity: &Identity) -> EndpointConfig {
     let reset = identity.derive("pgpipe stateless reset v1");
     let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &reset)));
+    config
+        .max_udp_payload_size(MAX_UDP_PAYLOAD)
+        .expect("above the least that QUIC demands");
     config.cid_generator(|| -> Box<dyn ConnectionIdGenerator> { Box::new(RandomIds) });
     config
 }

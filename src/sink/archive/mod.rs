@@ -11,6 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use crate::phase::{DumpId, Toc, TocError};
 
 mod lexer;
+mod pieces;
 mod rewrite;
 mod script;
 
@@ -111,7 +112,7 @@ impl Archive {
 
     /// What a session must have set, outside of a transaction, before it runs [`Self::sql`].
     pub fn session_sql(&self) -> Result<String, ArchiveError> {
-        let text = self.print(&[])?;
+        let text = self.print(&[], &[])?;
         Ok(self.script(&text)?.session.concat())
     }
 
@@ -121,8 +122,18 @@ impl Archive {
     /// Without psql's meta-commands and without the settings of the preamble, which are those of
     /// pg_restore's version; the SETs that belong to entries are kept, repeated in each call.
     pub fn sql(&self, ids: &[DumpId]) -> Result<String, ArchiveError> {
-        let text = self.print(ids)?;
+        let text = self.print(ids, &[])?;
         Ok(self.script(&text)?.body.to_owned())
+    }
+
+    /// The SQL of each of these entries, as [`Self::sql`] gives it of one, by one call of
+    /// pg_restore: a process for each of 10,000 indexes would take longer than many of the indexes.
+    pub fn sql_each(&self, ids: &[DumpId]) -> Result<Vec<String>, ArchiveError> {
+        let text = self.print(ids, &["--verbose"])?;
+        match pieces::split(self.script(&text)?.body, ids) {
+            Some(pieces) => Ok(pieces),
+            None => ids.iter().map(|&id| self.sql(&[id])).collect(),
+        }
     }
 
     fn script<'a>(&self, text: &'a str) -> Result<script::Script<'a>, ArchiveError> {
@@ -132,12 +143,13 @@ impl Archive {
         })
     }
 
-    fn print(&self, ids: &[DumpId]) -> Result<String, ArchiveError> {
+    fn print(&self, ids: &[DumpId], arguments: &[&str]) -> Result<String, ArchiveError> {
         let list = self.list_file(ids).map_err(|source| ArchiveError::List {
             program: self.pg_restore.clone(),
             source,
         })?;
         let mut command = self.command();
+        command.args(arguments);
         command.args(["--file", "-", "--use-list"]).arg(list.path());
         let text = self.run(&mut command)?;
         String::from_utf8(text).map_err(|source| ArchiveError::NotUtf8 {

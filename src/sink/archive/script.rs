@@ -70,7 +70,9 @@ pub(super) fn parse(text: &str) -> Result<Script<'_>, ScriptError> {
 
 /// The end of the script stands here too when there is no entry.
 fn at_entry(rest: &str) -> bool {
-    rest.starts_with("--\n-- Name: ") || rest.starts_with("SET default_") || rest.starts_with(END)
+    ["--\n-- Name: ", "--\n-- TOC entry ", "SET default_", END]
+        .iter()
+        .any(|start| rest.starts_with(start))
 }
 
 fn is_preamble(line: &str) -> bool {
