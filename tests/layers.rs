@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["schema", "chunk", "lsn"],
     &["copy", "codec", "wire", "planner", "ledger", "phase"],
     &["transport", "pg", "runtime", "state", "report"],
-    &["source", "sink", "verify"],
+    &["source", "sink"],
     &["send", "recv", "clone"],
     &["cli", "demo", "main"],
 ];
@@ -20,20 +20,18 @@ const LAYERS: &[&[&str]] = &[
 /// `(who, whom)` within one layer. Add a line only if it draws no circle.
 const SIBLINGS: &[(&str, &str)] = &[
     ("chunk", "schema"),
-    ("codec", "copy"),
+    ("wire", "codec"),
     ("transport", "state"),
     ("clone", "send"),
     ("clone", "recv"),
     ("cli", "demo"),
     ("main", "cli"),
-    ("main", "demo"),
 ];
 
 /// The two ends of the data speak raw bytes and chunk ids: they know no network.
 const OFF_LIMITS: &[(&str, &str)] = &[
     ("source", "transport"),
     ("sink", "transport"),
-    ("verify", "transport"),
 ];
 
 /// Layers up to this one are pure.

@@ -14,7 +14,7 @@ use super::worker::{self, Incoming, Shared, WorkError};
 use crate::chunk::ChunkId;
 use crate::codec::MAX_WINDOW_LOG;
 use crate::pg::session::transfer_encoding;
-use crate::runtime::{BLOCK_BYTES, Brake, Panicked, Pool, Workers, blocking};
+use crate::runtime::{BLOCK_BYTES, Brake, Pool, Workers, blocking, dispose};
 use crate::sink::writer::{Writer, Written};
 use crate::sink::{database, finish};
 use crate::transport::RecvStream;
@@ -47,9 +47,7 @@ pub(super) async fn receive(context: &mut Context, talk: &mut Talk) -> Result<()
     if result.is_err() {
         shared.stop();
     }
-    blocking::<_, Panicked>(move || Ok(drop(workers)))
-        .await
-        .map_err(RecvError::from)?;
+    dispose(workers).await?;
     result?;
     end(context, talk).await
 }

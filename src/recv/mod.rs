@@ -30,7 +30,7 @@ use crate::codec::ChunkParams;
 use crate::pg::ConnInfo;
 use crate::report::{Display, Ending, Outcome, one_line};
 use crate::runtime::tools::{self, Tools};
-use crate::runtime::{Budget, Panicked, blocking};
+use crate::runtime::{Budget, Panicked, blocking, dispose};
 use crate::sink::database::{self, DatabaseError};
 use crate::state::StateDir;
 use crate::transport::Limits;
@@ -198,8 +198,7 @@ async fn build_failed(context: &Context) -> RecvError {
 
 /// Gives the migration up, whose threads may be in the middle of an index.
 async fn discard(context: &mut Context) -> Result<(), Panicked> {
-    let migration = context.migration.take();
-    blocking(move || Ok(drop(migration))).await
+    dispose(context.migration.take()).await
 }
 
 /// Whether a session's end is recv's end.

@@ -113,13 +113,6 @@ impl Meter {
         self.wire_bytes.fetch_add(block.wire_bytes, Relaxed);
     }
 
-    /// Uncounts the blocks of a chunk that was rolled back and will come again.
-    pub fn take_back(&self, blocks: Counted) {
-        subtract(&self.rows, blocks.rows);
-        subtract(&self.raw_bytes, blocks.raw_bytes);
-        subtract(&self.wire_bytes, blocks.wire_bytes);
-    }
-
     /// A chunk is committed: its estimate counts as done, and its raw bytes no longer as under way.
     pub fn chunk_done(&self, estimate_bytes: u64, raw_bytes: u64) {
         self.done_bytes.fetch_add(estimate_bytes, Relaxed);
@@ -134,10 +127,6 @@ impl Meter {
     /// Sets how many entries are restored, as the other side tells it.
     pub fn index_at(&self, entries: u64) {
         self.index_done.store(entries, Relaxed);
-    }
-
-    pub fn index_done(&self, entries: u64) {
-        self.index_done.fetch_add(entries, Relaxed);
     }
 
     /// Ends the current phase and begins `name`; the same name again changes nothing.
@@ -229,11 +218,6 @@ impl Phases {
     }
 }
 
-fn subtract(counter: &AtomicU64, amount: u64) {
-    // Cannot fail: the closure never returns None.
-    let _ = counter.fetch_update(Relaxed, Relaxed, |now| Some(now.saturating_sub(amount)));
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -247,17 +231,6 @@ mod tests {
         raw_bytes: 100,
         wire_bytes: 5,
     };
-
-    #[test]
-    fn a_rolled_back_chunk_leaves_no_trace() {
-        let meter = Meter::new();
-        meter.plan(1000, 2, 1);
-        meter.add(BLOCK);
-        meter.take_back(BLOCK);
-        let now = meter.snapshot();
-        assert_eq!((now.rows, now.raw_bytes, now.wire_bytes), (0, 0, 0));
-        assert_eq!(now.bytes_done, 0);
-    }
 
     #[test]
     fn done_is_the_estimate_plus_what_is_under_way_and_never_too_much() {

@@ -41,8 +41,6 @@ pub struct Budget {
     pub window_log: u32,
     /// Raw blocks of [`BLOCK_BYTES`] that a worker owns.
     pub raw_buffers: usize,
-    /// Encoded blocks that a worker owns.
-    pub encoded_buffers: usize,
     /// What a peer may send on one stream before it is read.
     pub stream_window: u32,
     /// What a peer may send on all streams before it is read.
@@ -88,7 +86,6 @@ impl Budget {
             max_level: level,
             window_log,
             raw_buffers: RAW_BUFFERS,
-            encoded_buffers: ENCODED_BUFFERS,
             stream_window: narrow(stream_window),
             connection_window: narrow(connection_window),
             send_window: connection_window,

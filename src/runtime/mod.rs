@@ -12,4 +12,4 @@ pub use brake::Brake;
 pub use budget::{BLOCK_BYTES, Budget, MAX_JOBS, MIN_MEMORY};
 pub use buffers::{Buffer, Pool};
 pub use throttle::Throttle;
-pub use workers::{Panicked, Workers, blocking, lock, panicked};
+pub use workers::{Panicked, Workers, blocking, dispose, lock, panicked};

@@ -76,6 +76,15 @@ where
     ended.unwrap_or_else(|error| Err(panicked(error).into()))
 }
 
+/// Drops what joins threads, beside the executor.
+pub async fn dispose<T: Send + 'static>(value: T) -> Result<(), Panicked> {
+    blocking(move || {
+        drop(value);
+        Ok(())
+    })
+    .await
+}
+
 /// The error of a task that nobody cancels.
 pub fn panicked(error: tokio::task::JoinError) -> Panicked {
     let name = "a task".to_owned();

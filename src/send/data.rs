@@ -13,7 +13,7 @@ use crate::chunk::ChunkId;
 use crate::codec::ChunkParams;
 use crate::ledger::Ledger;
 use crate::pg::session::transfer_encoding;
-use crate::runtime::{Brake, Panicked, Throttle, Workers, blocking, lock};
+use crate::runtime::{Brake, Throttle, Workers, dispose, lock};
 use crate::source::keeper::{Keeper, Watch};
 use crate::source::reader::{ReadError, Reader};
 use crate::wire::message::ToSend;
@@ -57,9 +57,7 @@ pub(super) async fn send(
     let result = move_all(context, talk, &shared, &mut happened).await;
     // Where all is durable the threads have nothing left to do; else they are to leave it.
     shared.stop();
-    blocking::<_, Panicked>(move || Ok(drop(workers)))
-        .await
-        .map_err(SendError::from)?;
+    dispose(workers).await?;
     result
 }
 

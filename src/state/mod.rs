@@ -15,5 +15,5 @@ mod root;
 
 pub use directory::StateDir;
 pub use error::StateError;
-pub use pairing::{CODE_LIFETIME, PairingState};
+pub use pairing::PairingState;
 pub use root::default_root;

@@ -9,9 +9,6 @@ use crate::wire::handshake::PairCode;
 
 const FILE: &str = "pairing";
 
-/// How long a new code pairs: a working day's preparation before a night's window.
-pub const CODE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// A pairing code with its times, as it stands in the state directory's file `pairing`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairingState {

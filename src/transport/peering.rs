@@ -84,7 +84,7 @@ pub enum PeeringError {
         peer: &'static str,
         address: String,
         seconds: u64,
-        source: Box<PeeringError>,
+        source: Box<Self>,
     },
     #[error("{peer} did not connect to {address} within {seconds} s")]
     Nobody {
@@ -112,6 +112,8 @@ impl PeeringError {
 /// Prints a line for the user.
 pub type Say = dyn Fn(&str) + Send + Sync;
 
+type Met = Result<Session, PeeringError>;
+
 /// The way to the peer, for the life of the process.
 pub struct Peering {
     role: Role,
@@ -121,10 +123,7 @@ pub struct Peering {
     code: Option<PairingState>,
     reached_before: bool,
     /// Of a listener: connections that have been let in, newest last.
-    admitted: Option<(
-        mpsc::Receiver<Result<Session, PeeringError>>,
-        JoinHandle<()>,
-    )>,
+    admitted: Option<(mpsc::Receiver<Met>, JoinHandle<()>)>,
 }
 
 impl Peering {
@@ -332,7 +331,7 @@ struct Admission {
 }
 
 impl Admission {
-    async fn run(self, admitted: mpsc::Sender<Result<Session, PeeringError>>) {
+    async fn run(self, admitted: mpsc::Sender<Met>) {
         let mut current: Option<Connection> = None;
         loop {
             let met = self.meet().await;

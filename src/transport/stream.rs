@@ -82,17 +82,6 @@ impl RecvStream {
         }
     }
 
-    /// Fills `buffer`, or finds the stream's end before its first byte: then false.
-    /// Not cancel-safe.
-    pub async fn read_exact_or_end(&mut self, buffer: &mut [u8]) -> Result<bool, TransportError> {
-        let wanted = buffer.len();
-        match self.fill(buffer).await? {
-            0 if wanted > 0 => Ok(false),
-            seen if seen == wanted => Ok(true),
-            seen => Err(TransportError::Truncated { seen, wanted }),
-        }
-    }
-
     /// Requires that the peer has finished the stream and nothing is left in it. Cancel-safe.
     pub async fn expect_end(&mut self) -> Result<(), TransportError> {
         let mut byte = [0];

@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_self_signed_certificate_is_its_own_root() {
         for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
-            let own = self_signed(is_ca.clone());
+            let own = self_signed(is_ca);
             assert!(verify(Some(&own), &own, "localhost"));
             assert!(!verify(Some(&own), &own, "example.org"));
             assert!(!verify(Some(&self_signed(is_ca)), &own, "localhost"));
