@@ -15,6 +15,7 @@ pub use refresh::refresh_order;
 
 const TABLES: &str = include_str!("tables.sql");
 const COLUMNS: &str = include_str!("columns.sql");
+const THROUGH: &str = include_str!("through.sql");
 const TYPES: &str = include_str!("types.sql");
 
 /// A table in the snapshot beside what the server says of it now.
@@ -64,12 +65,17 @@ fn listed(row: &Row) -> Result<Listed, PgError> {
 pub fn tables(client: &mut Client) -> Result<Vec<Table>, PgError> {
     let types = read_types(client)?;
     let mut columns = read_columns(client)?;
+    let mut through = read_through(client)?;
     let listed = list(client)?;
     Ok(listed
         .into_iter()
         .map(|l| {
             let columns = columns.remove(&l.oid).unwrap_or_default();
-            table(l, columns, &types)
+            let through = through.remove(&l.oid);
+            Table {
+                through,
+                ..table(l, columns, &types)
+            }
         })
         .collect())
 }
@@ -84,6 +90,7 @@ fn table(listed: Listed, columns: Vec<(String, Oid)>, types: &Types) -> Table {
         oid: listed.oid,
         name: listed.name,
         persistence: listed.persistence,
+        through: None,
         columns: columns.into_iter().map(|(name, _)| name).collect(),
         format: if text_because.is_some() {
             Format::Text
@@ -104,6 +111,15 @@ fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<(String, Oid)>>,
         columns.entry(Oid(row.parse(0)?)).or_default().push(column);
     }
     Ok(columns)
+}
+
+fn read_through(client: &mut Client) -> Result<HashMap<Oid, QualifiedName>, PgError> {
+    let rows = client.query(THROUGH)?;
+    let name = |row: &Row| {
+        let name = QualifiedName::new(row.text(1)?, row.text(2)?);
+        Ok((Oid(row.parse(0)?), name))
+    };
+    rows.iter().map(name).collect()
 }
 
 fn read_types(client: &mut Client) -> Result<Types, PgError> {
