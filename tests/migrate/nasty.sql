@@ -125,7 +125,13 @@ FROM noise, generate_series(1, 5) i;
 INSERT INTO large_by_name SELECT 'large', E'\\' || t || E'\n' || t FROM large WHERE id IN (2, 3);
 INSERT INTO large_by_name VALUES ('parent', 'short');
 
--- Partitions, three deep, one table a hash of an enum, one partition empty.
+-- Many pages, with the holes that a nightly delete leaves.
+CREATE TABLE history (id bigint PRIMARY KEY, at timestamptz, note text);
+INSERT INTO history SELECT i, '2025-01-01'::timestamptz + i * interval '1 minute', md5(i::text) FROM generate_series(1, 60000) i;
+DELETE FROM history WHERE id BETWEEN 10000 AND 25000 OR id % 11 = 0;
+CREATE INDEX ON history USING brin (at);
+
+-- Partitions, three deep, some hashed, one empty.
 CREATE TABLE measured (at date NOT NULL, place text, value numeric, m mood, PRIMARY KEY (at, place)) PARTITION BY RANGE (at);
 CREATE TABLE measured_2024 PARTITION OF measured FOR VALUES FROM ('2024-01-01') TO ('2025-01-01') PARTITION BY LIST (place);
 CREATE TABLE measured_2024_a PARTITION OF measured_2024 FOR VALUES IN ('a', NULL);
@@ -137,7 +143,7 @@ CREATE TABLE measured_empty PARTITION OF measured FOR VALUES FROM ('2026-01-01')
 CREATE INDEX ON measured (value);
 INSERT INTO measured SELECT '2024-06-01'::date + i % 500, CASE i % 3 WHEN 0 THEN 'a' ELSE 'p' || i END, i, 'sad' FROM generate_series(1, 9000) i
 ON CONFLICT DO NOTHING;
-CREATE TABLE hashed (m mood, i int) PARTITION BY HASH (m);
+CREATE TABLE hashed (m mood, i int) PARTITION BY HASH (i);
 CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 INSERT INTO hashed SELECT (enum_range(NULL::mood))[1 + i % 4], i FROM generate_series(1, 2000) i;

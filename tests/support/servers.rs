@@ -6,21 +6,20 @@ use std::sync::OnceLock;
 
 use pgpipe::demo::cluster::{Cluster, ClusterOptions};
 
-/// Ends both servers and removes their directories when the test process is gone: its stdin ends
-/// then, whether the process returned, panicked or was killed. A static is never dropped.
-const UNDERTAKER: &str = r#"cat >/dev/null
-for pid in $1 $2; do kill -QUIT $pid; done
+/// Ends a server and removes its directory when the test process is gone: its stdin ends then,
+/// whether the process returned, panicked or was killed. A static is never dropped.
+const UNDERTAKER: &str = r#"cat >/dev/null; kill -QUIT $1
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    kill -0 $1 2>/dev/null || kill -0 $2 2>/dev/null || break
+    kill -0 $1 2>/dev/null || break
     sleep 0.1
 done
-rm -rf "$3" "$4""#;
+rm -rf "$2""#;
 
 /// The servers that this test process moves databases between.
 pub(crate) struct Servers {
     pub(crate) source: Cluster,
     pub(crate) target: Cluster,
-    _undertaker: Child,
+    _undertakers: [Child; 2],
 }
 
 /// Starts them once.
@@ -41,23 +40,25 @@ impl Servers {
             settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
             ..ClusterOptions::default()
         };
-        let source = Cluster::start(&options).unwrap();
-        let target = Cluster::start(&options).unwrap();
-        let undertaker = undertaker(&source, &target);
+        let start = || {
+            let cluster = Cluster::start(&options).unwrap();
+            let undertaker = undertaker(&cluster);
+            (cluster, undertaker)
+        };
+        let ((source, first), (target, second)) = (start(), start());
         Self {
             source,
             target,
-            _undertaker: undertaker,
+            _undertakers: [first, second],
         }
     }
 }
 
-fn undertaker(source: &Cluster, target: &Cluster) -> Child {
-    let pid = |cluster: &Cluster| cluster.postmaster_pid().unwrap().to_string();
+fn undertaker(cluster: &Cluster) -> Child {
+    let pid = cluster.postmaster_pid().unwrap().to_string();
     Command::new("sh")
-        .args(["-c", UNDERTAKER, "undertaker", &pid(source), &pid(target)])
-        .arg(source.socket_dir())
-        .arg(target.socket_dir())
+        .args(["-c", UNDERTAKER, "undertaker", &pid])
+        .arg(cluster.socket_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

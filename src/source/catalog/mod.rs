@@ -16,6 +16,7 @@ pub use refresh::refresh_order;
 const TABLES: &str = include_str!("tables.sql");
 const SIZES: &str = include_str!("sizes.sql");
 const COLUMNS: &str = include_str!("columns.sql");
+const THROUGH: &str = include_str!("through.sql");
 const TYPES: &str = include_str!("types.sql");
 
 /// A table in the snapshot beside what the server says of it now.
@@ -63,13 +64,18 @@ pub fn tables(client: &mut Client) -> Result<Vec<Table>, PgError> {
     let types = read_types(client)?;
     let mut columns = read_columns(client)?;
     let sizes = read_sizes(client)?;
+    let mut through = read_through(client)?;
     let listed = list(client)?;
     Ok(listed
         .into_iter()
         .map(|l| {
             let columns = columns.remove(&l.oid).unwrap_or_default();
             let size = sizes.get(&l.oid).copied().unwrap_or_default();
-            table(l, size, columns, &types)
+            let through = through.remove(&l.oid);
+            Table {
+                through,
+                ..table(l, size, columns, &types)
+            }
         })
         .collect())
 }
@@ -92,6 +98,7 @@ fn table(
         oid: listed.oid,
         name: listed.name,
         persistence: listed.persistence,
+        through: None,
         columns: columns.into_iter().map(|(name, _)| name).collect(),
         format: if text_because.is_some() {
             Format::Text
@@ -118,6 +125,15 @@ fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<(String, Oid)>>,
         columns.entry(Oid(row.parse(0)?)).or_default().push(column);
     }
     Ok(columns)
+}
+
+fn read_through(client: &mut Client) -> Result<HashMap<Oid, QualifiedName>, PgError> {
+    let rows = client.query(THROUGH)?;
+    let name = |row: &Row| {
+        let name = QualifiedName::new(row.text(1)?, row.text(2)?);
+        Ok((Oid(row.parse(0)?), name))
+    };
+    rows.iter().map(name).collect()
 }
 
 fn read_types(client: &mut Client) -> Result<Types, PgError> {
