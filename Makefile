@@ -32,5 +32,5 @@ bench: setup ## measure against psql COPY pipes and pg_dump | pg_restore (BENCH=
 	$(CARGO) build --release
 	python3 scripts/bench.py $(BENCH)
 
-fuzz: ## run every fuzz target for FUZZ_SECONDS each (needs cargo-fuzz and a nightly toolchain)
+fuzz: ## run every fuzz target for FUZZ_SECONDS each (installs cargo-fuzz)
 	@scripts/fuzz $(FUZZ_SECONDS)
