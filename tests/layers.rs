@@ -29,10 +29,7 @@ const SIBLINGS: &[(&str, &str)] = &[
 ];
 
 /// The two ends of the data speak raw bytes and chunk ids: they know no network.
-const OFF_LIMITS: &[(&str, &str)] = &[
-    ("source", "transport"),
-    ("sink", "transport"),
-];
+const OFF_LIMITS: &[(&str, &str)] = &[("source", "transport"), ("sink", "transport")];
 
 /// Layers up to this one are pure.
 const PURE: usize = 2;
