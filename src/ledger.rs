@@ -4,7 +4,7 @@
 //! Only what the journal holds is ever marked committed, so a ledger can be thrown away and built
 //! again from the journal at any moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::chunk::{ChunkId, Plan, TableIndex};
 
@@ -32,28 +32,57 @@ pub struct Ledger {
     states: Vec<State>,
     pending: BTreeSet<ChunkId>,
     committed: usize,
-    /// For each table, how many of its parts are not yet committed.
-    open_parts: Vec<u32>,
+    groups: Vec<Group>,
+    /// Which group a table belongs to.
+    group_of: Vec<usize>,
     tables_of: Vec<Vec<TableIndex>>,
+}
+
+/// Tables that are complete together: one alone, or all that are written through the same ancestor,
+/// where each of them may get rows as long as one is not read to its end.
+#[derive(Debug, Default)]
+struct Group {
+    tables: Vec<TableIndex>,
+    /// Parts not yet committed.
+    open_parts: u32,
+}
+
+fn group(plan: &Plan) -> (Vec<Group>, Vec<usize>) {
+    let (mut groups, mut shared) = (Vec::<Group>::new(), HashMap::new());
+    let mut group_of = Vec::with_capacity(plan.tables.len());
+    for (table, index) in plan.tables.iter().zip(0..) {
+        let own = groups.len();
+        let place = match &table.through {
+            Some(ancestor) => *shared.entry(ancestor).or_insert(own),
+            None => own,
+        };
+        if place == own {
+            groups.push(Group::default());
+        }
+        groups[place].tables.push(TableIndex(index));
+        group_of.push(place);
+    }
+    (groups, group_of)
 }
 
 impl Ledger {
     /// A ledger in which every chunk of the plan is pending.
     pub fn new(plan: &Plan) -> Self {
-        let mut open_parts = vec![0; plan.tables.len()];
+        let (mut groups, group_of) = group(plan);
         let tables_of: Vec<Vec<_>> = plan
             .chunks
             .iter()
             .map(|c| c.parts.iter().map(|p| p.table).collect())
             .collect();
         for table in tables_of.iter().flatten() {
-            open_parts[table.0 as usize] += 1;
+            groups[group_of[table.0 as usize]].open_parts += 1;
         }
         Self {
             states: vec![State::Pending; plan.chunks.len()],
             pending: plan.chunks.iter().map(|c| c.id).collect(),
             committed: 0,
-            open_parts,
+            groups,
+            group_of,
             tables_of,
         }
     }
@@ -91,10 +120,10 @@ impl Ledger {
         self.committed += 1;
         let mut complete = Vec::new();
         for &table in &self.tables_of[id.0 as usize] {
-            let open = &mut self.open_parts[table.0 as usize];
-            *open -= 1;
-            if *open == 0 {
-                complete.push(table);
+            let group = &mut self.groups[self.group_of[table.0 as usize]];
+            group.open_parts -= 1;
+            if group.open_parts == 0 {
+                complete.extend(&group.tables);
             }
         }
         complete
@@ -157,6 +186,34 @@ mod tests {
         );
     }
 
+    #[test]
+    fn tables_written_through_one_ancestor_complete_together() {
+        let through = |mut table: crate::schema::Table| {
+            table.through = Some(crate::schema::QualifiedName::new("public", "root"));
+            table
+        };
+        let tables = vec![
+            through(table(1, 300)),
+            table(2, 200),
+            through(table(3, 100)),
+        ];
+        let plan = plan_of(tables, 1000);
+        let mut ledger = Ledger::new(&plan);
+        let complete: Vec<_> = plan.chunks.iter().map(|c| ledger.commit(c.id)).collect();
+        let complete: Vec<Vec<u32>> = complete
+            .iter()
+            .map(|tables| tables.iter().map(|t| t.0).collect())
+            .filter(|tables: &Vec<_>| !tables.is_empty())
+            .collect();
+        let all: usize = complete.iter().map(Vec::len).sum();
+        assert_eq!(all, 3, "{complete:?}");
+        assert!(
+            complete
+                .iter()
+                .any(|tables| tables.contains(&0) && tables.contains(&2))
+        );
+    }
+
     proptest! {
         /// Whatever the order of claims and commits: nothing is lost, nothing counted twice.
         #[test]
@@ -176,7 +233,7 @@ mod tests {
                 ledger.commit(chunk.id);
             }
             prop_assert!(ledger.all_committed());
-            prop_assert!(ledger.open_parts.iter().all(|&n| n == 0));
+            prop_assert!(ledger.groups.iter().all(|group| group.open_parts == 0));
         }
     }
 }

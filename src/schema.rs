@@ -107,6 +107,9 @@ pub struct Table {
     pub oid: Oid,
     pub name: QualifiedName,
     pub persistence: Persistence,
+    /// The partitioned table to write through, where a row's partition is not the same one on
+    /// another server.
+    pub through: Option<QualifiedName>,
     /// Columns to copy, in attribute order: neither dropped nor generated.
     pub columns: Vec<String>,
     pub format: Format,
@@ -132,12 +135,21 @@ impl Table {
 
     /// The qualified name with both parts quoted, whatever they are: for SQL.
     pub fn sql_name(&self) -> String {
-        format!(
-            "{}.{}",
-            quote_ident_always(&self.name.schema),
-            quote_ident_always(&self.name.name)
-        )
+        sql_name(&self.name)
     }
+
+    /// What rows are written to, for SQL: mostly the table itself.
+    pub fn sql_target(&self) -> String {
+        sql_name(self.through.as_ref().unwrap_or(&self.name))
+    }
+}
+
+fn sql_name(name: &QualifiedName) -> String {
+    format!(
+        "{}.{}",
+        quote_ident_always(&name.schema),
+        quote_ident_always(&name.name)
+    )
 }
 
 /// A sequence's state, which is not transactional and so is read last.

@@ -265,6 +265,13 @@ impl ServerError {
         }
     }
 
+    /// Whether the detail is likely to hold values of a row: data exceptions (class 22) and
+    /// integrity constraints (23). Rows belong into neither logs nor terminals; the server's own
+    /// log has them.
+    fn quotes_rows(&self) -> bool {
+        self.sqlstate.starts_with("22") || self.sqlstate.starts_with("23")
+    }
+
     /// Whether the server ends the session with it.
     pub fn is_fatal(&self) -> bool {
         matches!(self.severity.as_str(), "FATAL" | "PANIC")
@@ -279,7 +286,7 @@ impl ServerError {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (SQLSTATE {})", self.message, self.sqlstate)?;
-        if let Some(detail) = &self.detail {
+        if let Some(detail) = self.detail.as_ref().filter(|_| !self.quotes_rows()) {
             write!(f, "; detail: {detail}")?;
         }
         if let Some(hint) = &self.hint {

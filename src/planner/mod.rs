@@ -153,6 +153,7 @@ pub(crate) mod tests {
             } else {
                 Persistence::Permanent
             },
+            through: None,
             columns: vec!["a".into()],
             format: Format::Binary,
             text_because: None,

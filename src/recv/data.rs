@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::RecvError;
 use super::ending::show_built;
-use super::fetch::{self, BLOB_STREAMS};
+use super::fetch;
 use super::session::{Break, Context, Talk};
 use super::worker::{self, Incoming, Shared, WorkError};
 use crate::chunk::ChunkId;
@@ -135,7 +135,7 @@ fn start_workers(
     let agreed = usize::from(context.installed().greet.jobs);
     let jobs = context.budget.jobs.min(agreed).max(1);
     // As many as the link lets in: small chunks come faster than their turn.
-    let (sender, streams) = bounded(context.budget.jobs + BLOB_STREAMS as usize);
+    let (sender, streams) = bounded(context.budget.jobs);
     let mut workers = Workers::new();
     for number in 0..jobs {
         start_worker(context, shared, &streams, events, number, &mut workers);

@@ -70,6 +70,9 @@ pub enum RecvError {
     Protocol(&'static str),
     #[error("send offered more than fits: {what} of {bytes} bytes")]
     TooLarge { what: &'static str, bytes: u64 },
+    /// There is nothing yet that could go on.
+    #[error(transparent)]
+    AtTheStart(Box<Self>),
 }
 
 /// A worker's trouble with the link, or its panic, is the session's own.

@@ -15,8 +15,6 @@ use crate::transport::{RecvStream, TransportError};
 use crate::wire::frame;
 use crate::wire::message::{BlobInfo, Offer, StreamHeader, ToSend};
 
-/// Streams beside those of the chunks: plan and archive.
-pub(super) const BLOB_STREAMS: u32 = 2;
 /// A plan of 10,000 tables and 100,000 chunks takes 5 MiB.
 const PLAN_LIMIT: u64 = 256 << 20;
 /// pg_dump's archive of 10,000 tables takes 20 MiB.

@@ -117,6 +117,7 @@ impl Finishing {
         ours.tables = tables(migration, contents);
         ours.phases = meter.phases();
         ours.errors = errors(contents);
+        ours.errors.extend(lost(migration, contents));
         report.absorb(ours);
         if let Ok(theirs) = serde_json::from_str::<SideReport>(&self.tail.stats) {
             report.absorb(theirs);
@@ -159,6 +160,25 @@ fn tables(migration: &Migration, contents: &Contents) -> Vec<TableReport> {
             table
         })
         .collect()
+}
+
+/// Tables whose rows are not all there although the data phase has ended: unlogged ones, which the
+/// server emptied, together with their journal rows, when it crashed since.
+fn lost(migration: &Migration, contents: &Contents) -> Vec<ObjectError> {
+    let plan = &migration.plan;
+    let missing = plan.chunks.iter().flat_map(|chunk| {
+        let parts = (0..).zip(&chunk.parts);
+        parts.filter(|(number, _)| !contents.parts.contains_key(&(chunk.id, *number)))
+    });
+    let mut tables: Vec<_> = missing.map(|(_, part)| part.table.0).collect();
+    tables.sort_unstable();
+    tables.dedup();
+    let error = |table: u32| ObjectError {
+        object: format!("UNLOGGED TABLE {}", plan.tables[table as usize].name),
+        message: "emptied by a crash of the target server; copy its rows again".into(),
+        ..ObjectError::default()
+    };
+    tables.into_iter().map(error).collect()
 }
 
 fn errors(contents: &Contents) -> Vec<ObjectError> {

@@ -49,6 +49,7 @@ impl Installation {
         let journal = Journal::new(&self.options.journal_schema, self.greet.id);
         let mut client = self.database()?;
         database::judge(&mut client, &self.greet.source)?;
+        let schema = Arc::new(self.schema(client.server_version())?);
         if journal.exists(&mut client)? {
             if journal.plan_digest(&mut client)? != self.offer.plan.digest {
                 return Err(JournalError::Plan.into());
@@ -62,7 +63,6 @@ impl Installation {
                 &self.offer,
             )?;
         }
-        let schema = Arc::new(self.schema(client.server_version())?);
         self.pre_data(&mut client, &journal, &schema)?;
         self.require_tables(&mut client, &journal, &plan)?;
         let contents = journal.read(&mut client)?;

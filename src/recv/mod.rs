@@ -86,7 +86,10 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         (display.say)(&format!("migration {name}: finished; nothing to do"));
         return Ok(outcome);
     }
-    let info = inspect(&options).await?;
+    let info = match inspect(&options).await {
+        Err(error) if record.id.is_none() => return Err(RecvError::AtTheStart(Box::new(error))),
+        inspected => inspected?,
+    };
     let level = ChunkParams::default().level.unwrap_or(1);
     let budget = Budget::derive(options.memory, options.jobs, level);
     let mut peering = open(&state, &options, &budget, &display).await?;
@@ -110,9 +113,12 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
 
 fn acknowledged(record: &Record, options: &Options) -> Option<Outcome> {
     let finished = record.finished.as_ref();
-    finished
+    let outcome = finished
         .filter(|f| f.acknowledged && !options.stay)?
-        .outcome()
+        .outcome()?;
+    // Its ending was told when it ended; now nothing is done, and that went well.
+    let ending = Ending::Complete;
+    Some(Outcome { ending, ..outcome })
 }
 
 async fn open(
@@ -125,7 +131,7 @@ async fn open(
         stream_window: budget.stream_window,
         connection_window: budget.connection_window,
         send_window: budget.send_window,
-        max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX) + fetch::BLOB_STREAMS,
+        max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX),
         ..Limits::default()
     };
     let (code, say) = (options.code.clone(), Arc::clone(&display.say));

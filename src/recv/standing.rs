@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::record::Finished;
+use super::record::{Finished, PLAN};
 use super::session::{Break, Context, Talk};
 use super::{Options, RecvError};
+use crate::chunk::Plan;
 use crate::pg::ConnInfo;
 use crate::runtime::blocking;
 use crate::sink::database::{self, DatabaseError};
@@ -24,10 +25,7 @@ pub(super) async fn judge(
         info: context.info.clone(),
         greet: greet.clone(),
         finished: context.record.finished.clone(),
-        chunks: context
-            .migration
-            .as_ref()
-            .map_or(0, |m| m.plan.chunks.len()),
+        chunks: planned(context),
     };
     let looked = talk.unless_stopped(blocking(move || look.run())).await?;
     let (server_version, state) = looked?;
@@ -40,6 +38,16 @@ pub(super) async fn judge(
         window_log: context.budget.window_log,
         state,
     })
+}
+
+/// Chunks of the plan, as an earlier process received it where this one has not; only to be shown.
+fn planned(context: &Context) -> usize {
+    if let Some(migration) = &context.migration {
+        return migration.plan.chunks.len();
+    }
+    let bytes = context.state.read_bytes(PLAN).ok().flatten();
+    let plan = bytes.and_then(|bytes| postcard::from_bytes::<Plan>(&bytes).ok());
+    plan.map_or(0, |plan| plan.chunks.len())
 }
 
 /// The first greeting names the migration; no other is let in after it.

@@ -123,7 +123,9 @@ fn start_worker(
     let reading = {
         let shared = Arc::clone(shared);
         move || {
-            let reader = Reader::connect(&info, &name, encoding, &snapshot)?;
+            let meter = Arc::clone(&shared.meter);
+            let reader = Reader::connect(&info, &name, encoding, &snapshot)?
+                .on_wait(Box::new(move |what| meter.waiting_for(what)));
             let closer = reader.closer()?;
             shared.brake.add(move || closer.close());
             worker::read(&shared, reader, &pool, &sender)

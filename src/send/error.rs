@@ -58,6 +58,9 @@ pub enum SendError {
     Peer { line: String, resumable: bool },
     #[error("recv sent a message that does not fit here: {0}")]
     Protocol(&'static str),
+    /// There is nothing yet that could go on.
+    #[error(transparent)]
+    AtTheStart(Box<Self>),
 }
 
 /// A worker's trouble with the link, or its panic, is the session's own.
@@ -83,6 +86,11 @@ impl SendError {
             Self::Keeper(KeeperError::Rewritten(_)) => true,
             _ => false,
         }
+    }
+
+    /// Whether no later run can read the snapshot either.
+    pub(super) fn spoils_snapshot(&self) -> bool {
+        matches!(self, Self::Work(WorkError::Read(error)) if !error.is_resumable())
     }
 
     pub(super) fn failure(&self) -> Failure {

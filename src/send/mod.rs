@@ -93,7 +93,10 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
             report: serde_json::from_str(&finished.report).ok(),
         });
     }
-    let (info, source, pg_dump) = inspect(&options).await?;
+    let (info, source, pg_dump) = match inspect(&options).await {
+        Err(error) if record.is_none() => return Err(SendError::AtTheStart(Box::new(error))),
+        inspected => inspected?,
+    };
     let record = own(record, &source, &options)?;
     record.save(&state)?;
     let budget = budget(&options);
@@ -102,6 +105,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
     }
     let peering = open(&state, &options, &budget, &display).await?;
     let context = Context {
+        began: record.prepared.is_some(),
         agreed: budget.clone(),
         preparing: Preparing::default(),
         keeper: None,
@@ -139,6 +143,7 @@ async fn open(
     budget: &Budget,
     display: &Display,
 ) -> Result<Peering, SendError> {
+    (display.meter).waiting_for(Some("the pairing code".to_owned()));
     let peering = Peering::open(
         state,
         Role::Send,
@@ -147,7 +152,9 @@ async fn open(
         limits(budget),
         Arc::clone(&display.say),
     );
-    Ok(peering.await?)
+    let peering = peering.await;
+    display.meter.waiting_for(None);
+    Ok(peering?)
 }
 
 /// One connection after the other until the migration ends.
@@ -168,7 +175,12 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
         // Both ways lead on: the next session sees the user's wish itself.
         let _ = tokio::time::timeout(PAUSE, stopping).await;
     };
-    context.preparing.abandon(&context.state).await;
+    std::mem::take(&mut context.preparing)
+        .abandon(&context.state)
+        .await;
+    if let Err(error) = &ended {
+        context.release_useless_snapshot(error).await;
+    }
     peering.shutdown().await;
     ended
 }
@@ -227,7 +239,8 @@ fn limits(budget: &Budget) -> Limits {
         stream_window: budget.stream_window,
         connection_window: budget.connection_window,
         send_window: budget.send_window,
-        max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX) + offering::BLOB_STREAMS,
+        // Recv answers on the control stream alone.
+        max_streams: 0,
         ..Limits::default()
     }
 }

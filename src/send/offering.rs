@@ -15,8 +15,6 @@ use crate::source::keeper::Keeper;
 use crate::wire::frame;
 use crate::wire::message::{Offer, StreamHeader, ToRecv, ToSend};
 
-/// Streams beside those of the chunks: plan and archive.
-pub(super) const BLOB_STREAMS: u32 = 2;
 /// Bytes of a file per write.
 const BLOB_PIECE: usize = 256 << 10;
 

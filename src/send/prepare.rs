@@ -139,7 +139,8 @@ impl Preparation {
             keep_seconds: self.options.keep_snapshot.as_secs(),
         };
         let keeper = Keeper::start(dir, &spec, &mut |what| {
-            self.meter.waiting_for(Some(what.to_owned()))
+            self.meter.waiting_for(Some(what.to_owned()));
+            !self.brake.is_pulled()
         });
         self.meter.waiting_for(None);
         Ok(keeper?)

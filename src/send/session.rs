@@ -7,8 +7,8 @@ use super::record::Record;
 use super::{Options, SendError, data, greeting, offering, tail};
 use crate::pg::ConnInfo;
 use crate::report::{Display, Outcome};
-use crate::runtime::Budget;
 use crate::runtime::tools::Tool;
+use crate::runtime::{Budget, blocking};
 use crate::source::keeper::Keeper;
 use crate::state::StateDir;
 use crate::transport::auth::Session;
@@ -27,6 +27,8 @@ pub(super) struct Context {
     pub(super) pg_dump: Tool,
     pub(super) state: Arc<StateDir>,
     pub(super) record: Record,
+    /// The target may hold something of the recorded snapshot.
+    pub(super) began: bool,
     pub(super) preparing: Preparing,
     /// Holds the snapshot. In touch while the link is down too, so that it never feels forgotten.
     pub(super) keeper: Option<Keeper>,
@@ -34,6 +36,28 @@ pub(super) struct Context {
     /// What both sides can afford, as of the last greeting.
     pub(super) agreed: Budget,
     pub(super) display: Display,
+}
+
+impl Context {
+    /// Ends the keeper after an error where nobody can go on with its snapshot: nothing was made
+    /// of it on the target, or it shows a table no more.
+    pub(super) async fn release_useless_snapshot(&mut self, error: &SendError) {
+        let kept = self.record.prepared.is_some() && error.is_resumable();
+        if !error.spoils_snapshot() && (self.began || kept) {
+            return;
+        }
+        if !self.began && self.record.prepared.take().is_some() {
+            let saved = self.record.save(&self.state);
+            saved.unwrap_or_else(|error| tracing::warn!(%error, "snapshot not forgotten"));
+        }
+        self.keeper = None;
+        let state = Arc::clone(&self.state);
+        let released = blocking(move || Ok::<_, SendError>(super::release_keeper(state.path())?));
+        match released.await {
+            Ok(released) => tracing::info!(released, "snapshot given up"),
+            Err(error) => tracing::warn!(%error, "keeper not released"),
+        }
+    }
 }
 
 /// How a connection ended without an error of ours.
@@ -124,6 +148,7 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     };
     let ready = offering::prepared(context, talk, data_durable).await?;
     let (ledger, data_durable) = offering::offer(context, talk, &ready).await?;
+    context.began = true;
     if !data_durable {
         Box::pin(data::send(context, talk, &ready, ledger)).await?;
     }

@@ -6,7 +6,7 @@ use super::SendError;
 use super::record::Finished;
 use super::session::{Break, Context, Ended, Talk};
 use crate::pg::session as pg_session;
-use crate::report::{Ending, Meter, Outcome, Report, SideReport, SideStats, one_line};
+use crate::report::{Ending, Meter, ObjectError, Outcome, Report, SideReport, SideStats, one_line};
 use crate::runtime::blocking;
 use crate::source::keeper::Keeper;
 use crate::source::tail;
@@ -27,6 +27,7 @@ pub(super) async fn read(context: &mut Context, talk: &Talk) -> Result<Tail, Bre
         let sequences = tail::sequences(&mut client)?;
         let now = tail::baseline(&mut client)?;
         let changed = before.map(|before| tail::changed(&before, &now));
+        let left_behind = tail::left_behind(&mut client)?;
         if let Some(Err(error)) = keeper.map(Keeper::release) {
             // All rows are durable: a keeper that has gone already costs nothing.
             tracing::warn!(error = one_line(&error), "the keeper was not released");
@@ -35,20 +36,26 @@ pub(super) async fn read(context: &mut Context, talk: &Talk) -> Result<Tail, Bre
             sequences,
             changed: changed.unwrap_or_default(),
             allow_changes,
-            stats: stats(&meter, udp_bytes, shares_process),
+            stats: stats(&meter, udp_bytes, shares_process, left_behind),
         })
     });
     Ok(talk.unless_stopped(reading).await??)
 }
 
 /// Our own figures for the report, as JSON.
-fn stats(meter: &Meter, udp_bytes: u64, shares_process: bool) -> String {
+fn stats(
+    meter: &Meter,
+    udp_bytes: u64,
+    shares_process: bool,
+    left_behind: Vec<ObjectError>,
+) -> String {
     let mut measured = SideStats::measure(udp_bytes, meter.latencies());
     if shares_process {
         measured.cpu_seconds = 0.0;
     }
     let mut side = SideReport::new(Role::Send, measured);
     side.phases = meter.phases();
+    side.errors = left_behind;
     serde_json::to_string(&side).expect("plain data serialises")
 }
 

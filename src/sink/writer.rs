@@ -180,7 +180,7 @@ impl Writer {
         let binary = table.format == Format::Binary;
         let sql = format!(
             "COPY {}{} FROM STDIN (FORMAT {})",
-            table.sql_name(),
+            table.sql_target(),
             table.column_list(),
             table.format.as_sql()
         );

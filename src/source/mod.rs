@@ -1,6 +1,7 @@
 //! The source's end: snapshot, catalog, rows, and what is read last. Speaks raw bytes and chunk
 //! ids; knows nothing of the network.
 
+mod blockers;
 pub mod catalog;
 pub mod dump;
 pub mod keeper;

@@ -7,6 +7,7 @@ use crate::pg::{Client, Closer, ConnInfo, PgError, session};
 use crate::runtime::BLOCK_BYTES;
 use crate::runtime::{Buffer, Pool};
 use crate::schema::{Table, quote_ident_always, quote_literal};
+use crate::source::blockers::blockers;
 
 /// Why a chunk could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,14 @@ pub enum ReadError {
         "table {table} was rewritten since the snapshot (TRUNCATE, DROP or ALTER): the snapshot no longer shows its rows; start a new migration"
     )]
     Rewritten { table: String },
+    #[error(
+        "table {table} stayed locked for {minutes} minutes, by {holders}; end that session and go on"
+    )]
+    Locked {
+        table: String,
+        minutes: u64,
+        holders: String,
+    },
     #[error("the snapshot {snapshot} is gone")]
     SnapshotGone { snapshot: String, source: PgError },
     #[error("cannot read {what}")]
@@ -52,7 +61,16 @@ pub type Take<'a> = dyn FnMut(Filled) -> bool + 'a;
 pub struct Reader {
     client: Client,
     snapshot: String,
+    waiting: Box<Waiting>,
 }
+
+/// Shows what a reader waits for; nothing when it goes on.
+pub type Waiting = dyn Fn(Option<String>) + Send;
+
+/// One attempt's `lock_timeout`; between attempts the waiting is shown.
+const LOCK_ATTEMPT_S: u64 = 5;
+/// Attempts per table: ten minutes, longer than any DDL that a maintenance window tolerates.
+const LOCK_ATTEMPTS: u32 = 120;
 
 impl Reader {
     pub fn connect(
@@ -65,7 +83,15 @@ impl Reader {
         Ok(Self {
             client,
             snapshot: snapshot.to_owned(),
+            waiting: Box::new(|_| ()),
         })
+    }
+
+    /// Says what it waits for.
+    #[must_use]
+    pub fn on_wait(mut self, waiting: Box<Waiting>) -> Self {
+        self.waiting = waiting;
+        self
     }
 
     /// A handle that ends a blocked read from another thread.
@@ -112,30 +138,62 @@ impl Reader {
     }
 
     /// Takes the reader's own lock, and only then looks whether the table is still the snapshot's.
+    ///
+    /// Whoever waits for ACCESS EXCLUSIVE behind the keeper makes us queue behind him, and no
+    /// deadlock is found, as the keeper waits for nobody: so this wait is shown and has a limit.
     fn hold(&mut self, table: &Table) -> Result<(), ReadError> {
+        for _ in 0..LOCK_ATTEMPTS {
+            if self.try_hold(table)? {
+                (self.waiting)(None);
+                return Ok(());
+            }
+            self.run("a transaction", "ROLLBACK")?;
+            let holders = self.blockers(table)?;
+            (self.waiting)(Some(format!("a lock on {}, behind {holders}", table.name)));
+            self.enter_snapshot()?;
+        }
+        (self.waiting)(None);
+        Err(ReadError::Locked {
+            table: table.name.to_string(),
+            minutes: u64::from(LOCK_ATTEMPTS) * LOCK_ATTEMPT_S / 60,
+            holders: self.blockers(table)?,
+        })
+    }
+
+    /// False where the lock did not come in time; the transaction is aborted then.
+    fn try_hold(&mut self, table: &Table) -> Result<bool, ReadError> {
         let sql = format!(
-            "LOCK TABLE ONLY {} IN ACCESS SHARE MODE; SELECT pg_relation_filenode({})",
+            "SET LOCAL lock_timeout = '{LOCK_ATTEMPT_S}s'; \
+             LOCK TABLE ONLY {} IN ACCESS SHARE MODE; SELECT pg_relation_filenode({})",
             table.sql_name(),
             table.oid
         );
         let rewritten = || ReadError::Rewritten {
             table: table.name.to_string(),
         };
-        let rows = self
-            .client
-            .query(&sql)
-            .map_err(|source| match source.sqlstate() {
-                Some("42P01" | "3F000") => rewritten(),
-                _ => ReadError::Read {
-                    what: format!("table {}", table.name),
-                    source,
-                },
-            })?;
+        let rows = match self.client.query(&sql) {
+            Ok(rows) => rows,
+            Err(source) => match source.sqlstate() {
+                Some("55P03") => return Ok(false),
+                Some("42P01" | "3F000") => return Err(rewritten()),
+                _ => {
+                    let what = format!("table {}", table.name);
+                    return Err(ReadError::Read { what, source });
+                }
+            },
+        };
         let current = rows.first().and_then(|row| row.get(0));
         if current != Some(table.filenode.to_string().as_str()) {
             return Err(rewritten());
         }
-        Ok(())
+        Ok(true)
+    }
+
+    fn blockers(&mut self, table: &Table) -> Result<String, ReadError> {
+        blockers(&mut self.client, table.oid).map_err(|source| ReadError::Read {
+            what: format!("the locks on {}", table.name),
+            source,
+        })
     }
 
     fn copy(

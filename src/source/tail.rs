@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::pg::{Client, PgError};
+use crate::report::ObjectError;
 use crate::schema::{QualifiedName, SequenceValue, quote_ident_always, quote_literal};
 
 const SEQUENCES: &str = include_str!("catalog/sequences.sql");
@@ -88,6 +89,18 @@ pub fn baseline(client: &mut Client) -> Result<Baseline, PgError> {
         writes,
         sequences,
     })
+}
+
+/// What the source has and the target will lack: told, so that nobody takes it for moved.
+pub fn left_behind(client: &mut Client) -> Result<Vec<ObjectError>, PgError> {
+    let rows = client.query("SELECT count(*) FROM pg_largeobject_metadata")?;
+    let large: u64 = rows[0].parse(0)?;
+    let told = (large > 0).then(|| ObjectError {
+        object: "LARGE OBJECTS".to_owned(),
+        message: format!("{large} in the source; this version does not move large objects"),
+        ..ObjectError::default()
+    });
+    Ok(told.into_iter().collect())
 }
 
 /// Names what was written to between two readings, the first few.

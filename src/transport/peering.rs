@@ -284,9 +284,13 @@ fn make(state: &StateDir, code: &Code) -> Result<PairingState, StateError> {
         Code::Make { lifetime } => (None, *lifetime),
         Code::Ask(_) => (None, Duration::ZERO),
     };
+    let now = SystemTime::now();
     let given = path.map(|path| pairfile::read(path)).transpose()?.flatten();
+    // Our own code of an earlier run would be refused for ever: a new one takes its place.
+    let expired = PairingState::load(state)?.filter(|saved| !saved.used && saved.expires <= now);
+    let given = given.filter(|given| expired.is_none_or(|expired| expired.code != *given));
     let publish = path.filter(|_| given.is_none());
-    let made = PairingState::load_or_create(state, given, SystemTime::now(), lifetime)?;
+    let made = PairingState::load_or_create(state, given, now, lifetime)?;
     if let Some(path) = publish {
         pairfile::publish(path, &made.code)?;
     }

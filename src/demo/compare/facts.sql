@@ -1,6 +1,7 @@
 -- Everything that must be equal in two databases, as lines of ["what it is", "its value"].
 -- JSON keeps a name with a newline in it on one line.
 SET search_path = '';
+SET client_encoding = 'UTF8';
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO';
 SET IntervalStyle = 'postgres';
@@ -14,7 +15,7 @@ FROM pg_namespace
 WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'pgpipe');
 
 CREATE TEMP VIEW user_relation AS
-SELECT c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS name
+SELECT c.oid, c.relkind, c.relispopulated, format('%I.%I', n.nspname, c.relname) AS name
 FROM pg_class c
 JOIN user_namespace n ON n.oid = c.relnamespace
 WHERE NOT EXISTS (
@@ -37,6 +38,11 @@ SELECT format(
 FROM user_relation
 WHERE relkind = 'S' \gexec
 
+-- It has no rows to read, and pg_dump's schema does not tell.
+SELECT json_build_array('materialized view ' || name, 'not populated')
+FROM user_relation
+WHERE NOT relispopulated;
+
 -- A sum forgets the order of the rows and nothing else; 64 bits of md5 are plenty against accident.
 SELECT format(
     'SELECT json_build_array(%L, count(*) || %L || coalesce(sum('
@@ -44,5 +50,5 @@ SELECT format(
     'FROM ONLY %s t',
     'table ' || name, ' rows, checksum ', name)
 FROM user_relation
-WHERE relkind IN ('r', 'm')
+WHERE relkind IN ('r', 'm') AND relispopulated
 ORDER BY name \gexec

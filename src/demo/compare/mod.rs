@@ -91,7 +91,8 @@ impl Database {
     /// The DDL, without the lines that differ from call to call.
     fn schema(&self) -> Result<Vec<String>, CompareError> {
         let mut dump = self.programs.command("pg_dump");
-        dump.args(["--schema-only", "--exclude-schema", JOURNAL_SCHEMA, "-d"])
+        dump.args(["--schema-only", "--encoding=UTF8"])
+            .args(["--exclude-schema", JOURNAL_SCHEMA, "-d"])
             .arg(&self.conninfo);
         let text = programs::run(dump, "", &self.stop)?;
         Ok(text

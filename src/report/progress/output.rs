@@ -58,7 +58,7 @@ impl Output {
         match self.mode {
             Mode::Bar => self.redraw(now, rate, ended),
             Mode::Plain => {
-                if self.due(now, at, ended, PLAIN_EVERY) {
+                if view::tells_something(now) && self.due(now, at, ended, PLAIN_EVERY) {
                     self.write(&view::plain(now, rate));
                 }
             }

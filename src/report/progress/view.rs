@@ -53,7 +53,7 @@ pub(super) fn plain(now: &Snapshot, rate: &Smoothed) -> String {
         parts.push(format!("{} rows", units::count(now.rows)));
     }
     parts.extend(indexes(now));
-    parts.extend(now.waiting_for.as_deref().map(printable));
+    parts.extend(waiting(now));
     joined(&phase(now), &parts)
 }
 
@@ -63,7 +63,7 @@ pub(super) fn beside_bar(now: &Snapshot, rate: &Smoothed) -> String {
     if is_data(now) {
         parts.push(format!("{}%", permille(now) / 10));
     }
-    parts.extend(now.waiting_for.as_deref().map(printable));
+    parts.extend(waiting(now));
     if is_data(now) {
         parts.extend(pace(now, rate));
         let total = units::size(now.bytes_total);
@@ -99,6 +99,18 @@ fn pace(now: &Snapshot, rate: &Smoothed) -> Vec<String> {
     let eta = rate.eta_seconds(left(now)).filter(|eta| *eta > 0);
     let eta = eta.map(|eta| format!("{} left", units::seconds(eta as f64)));
     pace.into_iter().chain(eta).collect()
+}
+
+/// What it waits for is a noun: `recv at b:5000`.
+fn waiting(now: &Snapshot) -> Option<String> {
+    let what = now.waiting_for.as_deref().map(printable)?;
+    Some(format!("waiting for {what}"))
+}
+
+/// Before the first phase there is nothing to tell, unless somebody is waited for: the first line
+/// is the migration's own.
+pub(super) fn tells_something(now: &Snapshot) -> bool {
+    now.phases_begun > 0 || now.phase.is_some() || now.waiting_for.is_some()
 }
 
 fn indexes(now: &Snapshot) -> Option<String> {
@@ -152,7 +164,7 @@ mod tests {
         let (mut now, rate) = state();
         let expected = "data: 41% (2.10 GB of 5.10 GB), 120 MB/s, 25 s left, 12,345,678 rows";
         assert_eq!(plain(&now, &rate), expected);
-        now.waiting_for = Some("waiting for recv at b:5000".to_owned());
+        now.waiting_for = Some("recv at b:5000".to_owned());
         assert!(plain(&now, &rate).ends_with("rows, waiting for recv at b:5000"));
         let bar = beside_bar(&now, &rate);
         assert!(
@@ -186,7 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_is_zero_percent() {
+    fn nothing_known_is_zero_percent_and_not_worth_a_line() {
+        assert!(!tells_something(&Snapshot::default()));
         assert_eq!(permille(&Snapshot::default()), 0);
         assert_eq!(
             plain(&Snapshot::default(), &Smoothed::default()),

@@ -14,7 +14,9 @@ use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
 pub use refresh::refresh_order;
 
 const TABLES: &str = include_str!("tables.sql");
+const SIZES: &str = include_str!("sizes.sql");
 const COLUMNS: &str = include_str!("columns.sql");
+const THROUGH: &str = include_str!("through.sql");
 const TYPES: &str = include_str!("types.sql");
 
 /// A table in the snapshot beside what the server says of it now.
@@ -25,8 +27,6 @@ pub struct Listed {
     pub persistence: Persistence,
     /// In the snapshot.
     pub filenode: Oid,
-    pub pages: u32,
-    pub bytes: u64,
     /// Now; none when the table was dropped since.
     pub current_filenode: Option<Oid>,
 }
@@ -39,7 +39,8 @@ impl Listed {
     }
 }
 
-/// Lists the tables to be moved, in OID order. The session must be in the snapshot.
+/// Lists the tables to be moved, in OID order, without waiting for a lock. The session must be in
+/// the snapshot.
 pub fn list(client: &mut Client) -> Result<Vec<Listed>, PgError> {
     client.query(TABLES)?.iter().map(listed).collect()
 }
@@ -54,9 +55,7 @@ fn listed(row: &Row) -> Result<Listed, PgError> {
         name: QualifiedName::new(row.text(1)?, row.text(2)?),
         persistence,
         filenode: Oid(row.parse(4)?),
-        pages: row.parse(5)?,
-        bytes: row.parse(6)?,
-        current_filenode: row.get(7).and_then(|text| text.parse().ok()).map(Oid),
+        current_filenode: row.get(5).and_then(|text| text.parse().ok()).map(Oid),
     })
 }
 
@@ -64,17 +63,32 @@ fn listed(row: &Row) -> Result<Listed, PgError> {
 pub fn tables(client: &mut Client) -> Result<Vec<Table>, PgError> {
     let types = read_types(client)?;
     let mut columns = read_columns(client)?;
+    let sizes = read_sizes(client)?;
+    let mut through = read_through(client)?;
     let listed = list(client)?;
     Ok(listed
         .into_iter()
         .map(|l| {
             let columns = columns.remove(&l.oid).unwrap_or_default();
-            table(l, columns, &types)
+            let size = sizes.get(&l.oid).copied().unwrap_or_default();
+            let through = through.remove(&l.oid);
+            Table {
+                through,
+                ..table(l, size, columns, &types)
+            }
         })
         .collect())
 }
 
-fn table(listed: Listed, columns: Vec<(String, Oid)>, types: &Types) -> Table {
+/// (pages of the heap, bytes of heap and TOAST)
+type Size = (u32, u64);
+
+fn table(
+    listed: Listed,
+    (pages, bytes): Size,
+    columns: Vec<(String, Oid)>,
+    types: &Types,
+) -> Table {
     let text_because = columns.iter().find_map(|(name, oid)| {
         types
             .text_because(*oid)
@@ -84,6 +98,7 @@ fn table(listed: Listed, columns: Vec<(String, Oid)>, types: &Types) -> Table {
         oid: listed.oid,
         name: listed.name,
         persistence: listed.persistence,
+        through: None,
         columns: columns.into_iter().map(|(name, _)| name).collect(),
         format: if text_because.is_some() {
             Format::Text
@@ -92,9 +107,15 @@ fn table(listed: Listed, columns: Vec<(String, Oid)>, types: &Types) -> Table {
         },
         text_because,
         filenode: listed.filenode,
-        pages: listed.pages,
-        bytes: listed.bytes,
+        pages,
+        bytes,
     }
+}
+
+fn read_sizes(client: &mut Client) -> Result<HashMap<Oid, Size>, PgError> {
+    let rows = client.query(SIZES)?;
+    let size = |row: &Row| Ok((Oid(row.parse(0)?), (row.parse(1)?, row.parse(2)?)));
+    rows.iter().map(size).collect()
 }
 
 fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<(String, Oid)>>, PgError> {
@@ -104,6 +125,15 @@ fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<(String, Oid)>>,
         columns.entry(Oid(row.parse(0)?)).or_default().push(column);
     }
     Ok(columns)
+}
+
+fn read_through(client: &mut Client) -> Result<HashMap<Oid, QualifiedName>, PgError> {
+    let rows = client.query(THROUGH)?;
+    let name = |row: &Row| {
+        let name = QualifiedName::new(row.text(1)?, row.text(2)?);
+        Ok((Oid(row.parse(0)?), name))
+    };
+    rows.iter().map(name).collect()
 }
 
 fn read_types(client: &mut Client) -> Result<Types, PgError> {

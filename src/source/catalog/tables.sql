@@ -1,13 +1,10 @@
 -- Tables with rows of their own, in the snapshot of this transaction. An extension's own tables
--- belong to the extension; temporary tables never leave their session.
+-- belong to the extension; temporary tables never leave their session. No sizes: they wait for locks.
 SELECT c.oid,
        n.nspname,
        c.relname,
        c.relpersistence,
        c.relfilenode,
-       coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::bigint,
-       coalesce(pg_relation_size(c.oid), 0)
-           + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0),
        pg_relation_filenode(c.oid)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace

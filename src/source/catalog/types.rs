@@ -84,6 +84,10 @@ fn base_reason(oid: u32, name: &str) -> Option<String> {
             "the binary form of type {name} belongs to its extension's version"
         ));
     }
+    // The server refuses its own binary form of an empty one: "operand not found" (seen on 15).
+    if name == "tsquery" {
+        return Some("an empty tsquery cannot be read back in binary".to_owned());
+    }
     // regclass and its kin send the bare OID, which names another object on another server.
     name.starts_with("reg")
         .then(|| format!("type {name} carries an OID of this server"))
@@ -115,6 +119,7 @@ mod tests {
         add(&mut types, 1034, "_aclitem", 'b', |t| t.element = 1033);
         add(&mut types, 2205, "regclass", 'b', |_| ());
         add(&mut types, 2210, "_regclass", 'b', |t| t.element = 2205);
+        add(&mut types, 3615, "tsquery", 'b', |_| ());
         add(&mut types, 20000, "mood", 'e', |_| ());
         add(&mut types, 20001, "_mood", 'b', |t| t.element = 20000);
         add(&mut types, 20002, "acl_domain", 'd', |t| t.base = 1034);
@@ -142,7 +147,7 @@ mod tests {
     fn oids_and_missing_functions_are_found_at_any_depth() {
         let types = sample();
         for oid in [
-            1033, 1034, 2205, 2210, 20001, 20002, 20004, 20005, 20007, 99999,
+            1033, 1034, 2205, 2210, 3615, 20001, 20002, 20004, 20005, 20007, 99999,
         ] {
             assert!(types.text_because(Oid(oid)).is_some(), "{oid}");
         }

@@ -200,6 +200,8 @@ fn arguments(snapshot: &str, options: &DumpOptions, out: &Path) -> Vec<OsString>
         "--format=custom".into(),
         "--schema-only".into(),
         "--no-password".into(),
+        // Behind somebody who waits for ACCESS EXCLUSIVE it would wait for ever.
+        "--lock-wait-timeout=10min".into(),
         "--encoding=UTF8".into(),
         format!("--snapshot={snapshot}").into(),
     ];

@@ -27,6 +27,8 @@ pub enum KeeperError {
     Vanished(String),
     #[error("the keeper does not answer: {0}")]
     Silent(#[source] std::io::Error),
+    #[error("stopped before there was a snapshot")]
+    Stopped,
 }
 
 /// A live keeper, in touch until dropped.
@@ -45,17 +47,21 @@ impl Keeper {
     }
 
     /// Starts a new keeper as a process of its own and waits until it holds snapshot and locks;
-    /// `waiting` is told what it waits for.
+    /// `waiting` is told what it waits for, and says whether to wait on.
     pub fn start(
         dir: &Path,
         spec: &Spec,
-        waiting: &mut dyn FnMut(&str),
+        waiting: &mut dyn FnMut(&str) -> bool,
     ) -> Result<Self, KeeperError> {
         let mut child = spawn(dir, spec).map_err(KeeperError::Start)?;
         let stdout = child.stdout.take().expect("standard output is piped");
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             match serde_json::from_str(&line) {
-                Ok(Birth::Waiting(what)) => waiting(&what),
+                Ok(Birth::Waiting(what)) if waiting(&what) => {}
+                Ok(Birth::Waiting(_)) => {
+                    let _ = child.kill().and_then(|()| child.wait());
+                    return Err(KeeperError::Stopped);
+                }
                 Ok(Birth::Ready(_)) => return Self::find(dir).ok_or_else(|| vanished(dir)),
                 Ok(Birth::Rewritten(name)) => return Err(KeeperError::Rewritten(name)),
                 Ok(Birth::Failed(why)) => return Err(KeeperError::Failed(why)),

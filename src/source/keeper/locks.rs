@@ -2,7 +2,8 @@
 
 use super::Birth;
 use crate::pg::{Client, PgError};
-use crate::schema::{Oid, quote_ident_always};
+use crate::schema::quote_ident_always;
+use crate::source::blockers::blockers;
 use crate::source::catalog::Listed;
 
 /// Tables per LOCK statement.
@@ -59,7 +60,7 @@ fn lock_one(
         match try_lock(client, std::slice::from_ref(table)) {
             Err(error) if error.sqlstate() == Some("42P01") => return Ok(()),
             Err(error) if error.sqlstate() == Some("55P03") && attempt < ATTEMPTS => {
-                let holders = holders(client, table.oid)?;
+                let holders = blockers(client, table.oid)?;
                 say(Birth::Waiting(format!(
                     "a lock on {}, held by {holders}",
                     table.name
@@ -97,17 +98,4 @@ fn try_lock(client: &mut Client, tables: &[Listed]) -> Result<(), PgError> {
 /// lock_not_available, or undefined_table: either way the tables are then taken one by one.
 fn is_wait_or_gone(error: &PgError) -> bool {
     matches!(error.sqlstate(), Some("55P03" | "42P01"))
-}
-
-fn holders(client: &mut Client, table: Oid) -> Result<String, PgError> {
-    let rows = client.query(&format!(
-        "SELECT string_agg(DISTINCT format('pid %s (%s)', l.pid, coalesce(nullif(a.application_name, ''), a.backend_type)), ', ') \
-         FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid) \
-         WHERE l.relation = {table} AND l.granted AND l.mode = 'AccessExclusiveLock'"
-    ))?;
-    let holders = rows
-        .first()
-        .and_then(|row| row.get(0))
-        .unwrap_or("a session that has just ended");
-    Ok(holders.to_owned())
 }

@@ -75,6 +75,8 @@ fn born(dir: &Path, say: &mut dyn FnMut(Birth)) -> Result<Born, ProcessError> {
     let application_name = format!("pgpipe keeper {}", spec.migration);
     let mut client = session::open(&info, &application_name, "UTF8")?;
     let kept = take_snapshot(&mut client, say)?;
+    // Also asks whether send still lives: from here on the socket may be another keeper's.
+    say(Birth::Waiting("the keeper's socket".into()));
     let events = listen(dir, kept.clone())?;
     Ok((client, kept, events, Duration::from_secs(spec.keep_seconds)))
 }

@@ -1,0 +1,25 @@
+-- Leaves of hash partitions whose keys hash differently on another server, each with the topmost
+-- such ancestor: enums and reg* types hash their OIDs, text its bytes in the database's encoding.
+WITH RECURSIVE ancestor (leaf, oid, depth) AS (
+    SELECT c.oid, i.inhparent, 1
+    FROM pg_class c
+    JOIN pg_inherits i ON i.inhrelid = c.oid
+    WHERE c.relispartition AND c.relkind = 'r'
+    UNION ALL
+    SELECT a.leaf, i.inhparent, a.depth + 1
+    FROM ancestor a
+    JOIN pg_inherits i ON i.inhrelid = a.oid
+)
+SELECT DISTINCT ON (a.leaf) a.leaf, n.nspname, c.relname
+FROM ancestor a
+JOIN pg_partitioned_table p ON p.partrelid = a.oid AND p.partstrat = 'h'
+JOIN pg_class c ON c.oid = a.oid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.partexprs IS NOT NULL
+   OR EXISTS (
+       SELECT FROM pg_attribute k
+       JOIN pg_type t ON t.oid = k.atttypid
+       WHERE k.attrelid = a.oid
+         AND k.attnum = ANY (p.partattrs::int2[])
+         AND (t.oid >= 16384 OR t.typtype <> 'b' OR t.typelem <> 0 OR t.typcollation <> 0 OR t.typname LIKE 'reg%'))
+ORDER BY a.leaf, a.depth DESC

@@ -1,0 +1,51 @@
+//! recv dies; send lives on.
+
+use crate::journal::{assert_kept, committed, wait_for_chunks, wait_until};
+use crate::support::{Databases, assert_equal, start_recv};
+use crate::{DATA, finish, kill, start_both};
+
+#[test]
+fn killed_in_the_data_phase() {
+    let dbs = Databases::new("recv_data", DATA);
+    let keep = ["--keep-journal"];
+    let (send, recv) = start_both(&dbs, &[], &keep);
+    let before = wait_for_chunks(&dbs, 3);
+    kill(recv);
+    let recv = start_recv(&dbs, &keep);
+    let again = recv.wait_for("continuing");
+    assert!(again.contains("chunks committed"), "{again}");
+    let line = send.wait_for("continuing");
+    assert!(line.contains("snapshot alive"), "{line}");
+    assert!(!line.contains(" of 0 "), "{line}");
+    let (send, recv) = (send.wait(), recv.wait());
+    send.must_end(0);
+    recv.must_end(0);
+    assert_kept(&before, &committed(&dbs));
+    assert_equal(&dbs);
+}
+
+/// Each takes about a second: long enough to be found at work.
+const SLOW_INDEXES: &str = "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+        $$BEGIN PERFORM pg_catalog.pg_sleep(0.0005); RETURN i; END$$;
+    CREATE TABLE t (i int PRIMARY KEY, s text);
+    INSERT INTO t SELECT g, md5(g::text) FROM generate_series(1, 2000) g;
+    CREATE INDEX slow_a ON t (public.slow(i));
+    CREATE INDEX slow_b ON t (public.slow(i + 1));
+    CREATE INDEX slow_c ON t (public.slow(i + 2));
+    CREATE INDEX plain ON t (s);";
+
+#[test]
+fn killed_in_the_index_phase() {
+    let dbs = Databases::new("recv_index", SLOW_INDEXES);
+    let jobs = ["--index-jobs", "1"];
+    let (send, recv) = start_both(&dbs, &[], &jobs);
+    // One is there and journaled, the next is being built.
+    let building = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%INDEX slow_%'
+        AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()
+        AND EXISTS (SELECT FROM pg_class WHERE relname IN ('slow_a', 'slow_b', 'slow_c'))";
+    wait_until(&dbs, building);
+    kill(recv);
+    let recv = start_recv(&dbs, &jobs);
+    recv.wait_for("continuing, all rows are there");
+    finish(&dbs, send, recv);
+}

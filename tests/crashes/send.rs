@@ -1,0 +1,68 @@
+//! send dies, alone or with recv; the keeper lives on.
+
+use crate::journal::{assert_kept, committed, wait_for_chunks, wait_until};
+use crate::support::{Databases, assert_equal, start_recv, start_send};
+use crate::{DATA, SLOW, finish, kill, start_both};
+
+#[test]
+fn killed_in_the_data_phase() {
+    let dbs = Databases::new("send_data", DATA);
+    let (send, recv) = start_both(&dbs, &[], &["--keep-journal"]);
+    wait_for_chunks(&dbs, 3);
+    kill(send);
+    // What was on its way may still be committed.
+    recv.wait_for("connection to send lost");
+    let before = committed(&dbs);
+    let send = start_send(&dbs, &SLOW);
+    let line = send.wait_for("migration main:");
+    assert!(line.contains("continuing, "), "{line}");
+    assert!(line.contains("chunks committed, snapshot alive"), "{line}");
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_kept(&before, &committed(&dbs));
+    assert_equal(&dbs);
+}
+
+/// The journal says that all rows are there: nothing is read again, the keeper is not needed.
+#[test]
+fn killed_when_all_rows_are_there() {
+    let slow = "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+            $$BEGIN PERFORM pg_catalog.pg_sleep(0.001); RETURN i; END$$;
+        CREATE TABLE t (i int PRIMARY KEY);
+        INSERT INTO t SELECT generate_series(1, 2000);
+        CREATE INDEX slow ON t (public.slow(i));";
+    let dbs = Databases::new("send_index", slow);
+    let (send, recv) = start_both(&dbs, &[], &[]);
+    wait_until(
+        &dbs,
+        "SELECT count(*) > 0 FROM pgpipe.step WHERE step = 'data'",
+    );
+    kill(send);
+    let send = start_send(&dbs, &[]);
+    let line = send.wait_for("migration main:");
+    // recv ends without the link: the index may be there by now.
+    let known = [
+        "continuing, 1 of 1 chunks committed, all rows are there",
+        "finished",
+    ];
+    assert!(known.iter().any(|known| line.contains(known)), "{line}");
+    finish(&dbs, send, recv);
+}
+
+#[test]
+fn killed_with_recv() {
+    let dbs = Databases::new("killed_pair", DATA);
+    let keep = ["--keep-journal"];
+    let (send, recv) = start_both(&dbs, &[], &keep);
+    let before = wait_for_chunks(&dbs, 3);
+    kill(recv);
+    kill(send);
+    let recv = start_recv(&dbs, &keep);
+    let send = start_send(&dbs, &SLOW);
+    let line = send.wait_for("migration main:");
+    assert!(line.contains("snapshot alive"), "{line}");
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_kept(&before, &committed(&dbs));
+    assert_equal(&dbs);
+}

@@ -1,0 +1,87 @@
+//! A database on each server, and a directory for what the two sides write.
+
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+
+use pgpipe::demo::cluster::Cluster;
+use tempfile::TempDir;
+
+use super::servers::servers;
+
+/// One test's databases, both of the test's name.
+pub(crate) struct Databases {
+    name: String,
+    dir: TempDir,
+    port: u16,
+}
+
+impl Databases {
+    /// A source filled by `sql` and an empty target.
+    pub(crate) fn new(name: &str, sql: &str) -> Self {
+        let made = Self::without_target(name, "", sql);
+        made.target().create_database(name).unwrap();
+        made
+    }
+
+    /// For `--create-db`, or a target that the test makes itself. `options` are those of
+    /// `CREATE DATABASE … TEMPLATE template0` on the source.
+    pub(crate) fn without_target(name: &str, options: &str, sql: &str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let made = Self {
+            name: name.to_owned(),
+            dir: tempfile::Builder::new()
+                .prefix("pgpipe-test-")
+                .tempdir()
+                .unwrap(),
+            port: socket.local_addr().unwrap().port(),
+        };
+        let create = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
+        made.source().psql("postgres", &create).unwrap();
+        made.source_sql(sql);
+        made
+    }
+
+    pub(crate) fn source(&self) -> &'static Cluster {
+        &servers().source
+    }
+
+    pub(crate) fn target(&self) -> &'static Cluster {
+        &servers().target
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn source_conninfo(&self) -> String {
+        self.source().conninfo(&self.name)
+    }
+
+    pub(crate) fn target_conninfo(&self) -> String {
+        self.target().conninfo(&self.name)
+    }
+
+    /// Runs a script on the source; returns what it selects, unaligned, without headings.
+    pub(crate) fn source_sql(&self, sql: &str) -> String {
+        self.source().psql(&self.name, sql).unwrap()
+    }
+
+    /// The same on the target.
+    pub(crate) fn target_sql(&self, sql: &str) -> String {
+        self.target().psql(&self.name, sql).unwrap()
+    }
+
+    /// Where the sides meet unless their options say otherwise.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// A file of this test, gone with it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}

@@ -1,0 +1,28 @@
+//! What the tests that move a database have in common: a pair of servers per test binary, a pair
+//! of databases per test, and the two sides of pgpipe as processes.
+//!
+//! ```text
+//! let dbs = Databases::new("my_test", "CREATE TABLE t (i int); …");
+//! let (send, recv) = migrate(&dbs, &["--jobs", "4"], &[]);
+//! send.must_end(0);
+//! recv.must_end(0);
+//! assert_equal(&dbs);
+//! assert_nothing_left(&dbs);
+//! ```
+
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+mod databases;
+mod pair;
+mod process;
+mod servers;
+mod traces;
+
+#[allow(unused_imports, reason = "each test binary uses its own part of this")]
+pub(crate) use self::{
+    databases::Databases,
+    pair::{migrate, start_recv, start_send, start_side},
+    process::{End, Run, poll},
+    servers::{Servers, servers},
+    traces::{assert_equal, assert_nothing_left, keepers},
+};

@@ -1,0 +1,69 @@
+//! Two throw-away servers, shared by all tests of a binary.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use pgpipe::demo::cluster::{Cluster, ClusterOptions};
+
+/// Ends a server and removes its directory when the test process is gone: its stdin ends then,
+/// whether the process returned, panicked or was killed. A static is never dropped.
+const UNDERTAKER: &str = r#"cat >/dev/null; kill -QUIT $1
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    kill -0 $1 2>/dev/null || break
+    sleep 0.1
+done
+rm -rf "$2""#;
+
+/// The servers that this test process moves databases between.
+pub(crate) struct Servers {
+    pub(crate) source: Cluster,
+    pub(crate) target: Cluster,
+    _undertakers: [Child; 2],
+}
+
+/// Starts them once.
+pub(crate) fn servers() -> &'static Servers {
+    static SERVERS: OnceLock<Servers> = OnceLock::new();
+    SERVERS.get_or_init(Servers::start)
+}
+
+impl Servers {
+    fn start() -> Self {
+        let settings = [
+            ("fsync", "off"),
+            ("max_wal_size", "4GB"),
+            ("max_connections", "200"),
+            ("max_prepared_transactions", "5"),
+        ];
+        let options = ClusterOptions {
+            settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
+            ..ClusterOptions::default()
+        };
+        let start = || {
+            let cluster = Cluster::start(&options).unwrap();
+            let undertaker = undertaker(&cluster);
+            (cluster, undertaker)
+        };
+        let ((source, first), (target, second)) = (start(), start());
+        Self {
+            source,
+            target,
+            _undertakers: [first, second],
+        }
+    }
+}
+
+fn undertaker(cluster: &Cluster) -> Child {
+    let pid = cluster.postmaster_pid().unwrap().to_string();
+    Command::new("sh")
+        .args(["-c", UNDERTAKER, "undertaker", &pid])
+        .arg(cluster.socket_dir())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // A Ctrl-C for the tests is not one for the undertaker.
+        .process_group(0)
+        .spawn()
+        .unwrap()
+}
