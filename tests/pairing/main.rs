@@ -6,6 +6,7 @@ mod hostile;
 mod link;
 mod party;
 mod refusals;
+mod talk;
 
 use std::time::{Duration, SystemTime};
 
