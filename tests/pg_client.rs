@@ -20,7 +20,7 @@ fn connect(info: &ConnInfo) -> Result<Client, PgError> {
 
 /// What the program's last line would be.
 fn line(error: PgError) -> String {
-    format!("{:#}", anyhow::Error::from(error))
+    pgpipe::report::one_line(&error)
 }
 
 fn refusal(info: &ConnInfo) -> String {

@@ -210,9 +210,7 @@ async fn first_words(bytes: &[u8]) -> AuthError {
     };
     let hear = async {
         let conn = link.connect().await.unwrap();
-        let began = Instant::now();
         let error = authenticate(&conn, false, &recv.creds, &recv.state).await;
-        assert!(began.elapsed() < Duration::from_secs(5));
         error.unwrap_err()
     };
     let (_, error) = tokio::join!(say, hear);
@@ -285,7 +283,6 @@ async fn silent_strangers_do_not_keep_the_peer_waiting() {
     let wrong_link = wrong.dial(&link).await;
     let dialling = send.dial(&link).await;
 
-    let began = Instant::now();
     let mut turned_away = Vec::new();
     let mut note = |error: AuthError| turned_away.push(error.refusal());
     let dial = async {
@@ -296,6 +293,7 @@ async fn silent_strangers_do_not_keep_the_peer_waiting() {
     let (s, r) = tokio::join!(dial, meet(&link, &recv.creds, &recv.state, &mut note));
     assert_eq!(s.unwrap().conn.peer(), recv.identity.fingerprint());
     assert_eq!(r.unwrap().conn.peer(), send.identity.fingerprint());
-    assert_eq!(turned_away, [Some(Refusal::WrongCode)]);
-    assert!(began.elapsed() < Duration::from_secs(5));
+    // Had the silent ones been waited for, their time-outs would stand here. The refused one may,
+    // unless the right peer came in before it had read its refusal.
+    assert!(turned_away.iter().all(|r| *r == Some(Refusal::WrongCode)));
 }
