@@ -61,10 +61,10 @@ async fn make(
         options: context.options.clone(),
         info: context.info.clone(),
         state: Arc::clone(&context.state),
+        brake: Arc::clone(&brake),
         greet: greet.clone(),
         offer: offer.clone(),
         progress,
-        brake: Arc::clone(&brake),
     };
     let mut installing = Box::pin(blocking(move || installation.run()));
     let mut linked = true;
@@ -82,8 +82,7 @@ async fn make(
             Err(Break::Ended(Ended::Lost(_))) => linked = false,
             Err(broke) => {
                 brake.pull();
-                // Kept for now: its threads are joined where that may block.
-                context.migration = installing.await.ok();
+                context.migration = installing.await.ok(); // dropped where that may block
                 return Err(broke);
             }
         }

@@ -85,13 +85,10 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         Role::Send,
     )?);
     let record = Record::load(&state)?;
-    if let Some(finished) = record.as_ref().and_then(|r| r.finished.as_ref()) {
+    if let Some(outcome) = record.as_ref().and_then(finished) {
         let name = &options.migration;
         (display.say)(&format!("migration {name}: finished; nothing to do"));
-        return Ok(Outcome {
-            ending: Ending::Complete,
-            report: serde_json::from_str(&finished.report).ok(),
-        });
+        return Ok(outcome);
     }
     let (info, source, pg_dump) = match inspect(&options).await {
         Err(error) if record.is_none() => return Err(SendError::AtTheStart(Box::new(error))),
@@ -119,6 +116,15 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         display,
     };
     Box::pin(sessions(context, peering)).await
+}
+
+/// What an earlier run was told at its end, if it came to it.
+fn finished(record: &Record) -> Option<Outcome> {
+    let finished = record.finished.as_ref()?;
+    Some(Outcome {
+        ending: Ending::Complete,
+        report: serde_json::from_str(&finished.report).ok(),
+    })
 }
 
 /// The migration's record: the one that is there, if it is of this source, or a new one.
