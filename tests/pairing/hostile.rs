@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pgpipe::transport::auth::{AuthError, Refusal, Terms, authenticate, authenticate_on, meet};
 use pgpipe::transport::{Link, TransportError};
