@@ -8,6 +8,7 @@ mod encoder;
 mod error;
 mod header;
 mod params;
+mod tuner;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ pub use encoder::ChunkEncoder;
 pub use error::{DecodeError, EncodeError, LengthField, ParamsError};
 pub use header::{HEADER_LEN, Header, Kind, encoded_limit};
 pub use params::{ChunkParams, MAX_WINDOW_LOG, MIN_WINDOW_LOG};
+pub use tuner::Tuner;
 
 /// Longest block, in raw bytes: four times the usual one, and what bounds a decoder's buffers.
 pub const MAX_RAW_LEN: u32 = 4 << 20;

@@ -10,7 +10,7 @@ use super::session::{Break, Context, Talk};
 use super::worker::{self, Shared, WorkError};
 use super::{Compress, SendError};
 use crate::chunk::ChunkId;
-use crate::codec::ChunkParams;
+use crate::codec::{ChunkParams, Tuner};
 use crate::ledger::Ledger;
 use crate::pg::session::transfer_encoding;
 use crate::runtime::{Brake, Throttle, Workers, dispose, lock};
@@ -41,7 +41,7 @@ pub(super) async fn send(
         connection: talk.connection().clone(),
         runtime: Handle::current(),
         meter: Arc::clone(&context.display.meter),
-        params: params(context),
+        tuner: Mutex::new(tuner(context, talk)),
         brake: Brake::default(),
         halt: watch::Sender::new(false),
         throttle: context.options.rate.map(Throttle::new),
@@ -91,19 +91,26 @@ fn committed(context: &Context, shared: &Shared, chunk: ChunkId) {
     }
 }
 
-fn params(context: &Context) -> ChunkParams {
+fn tuner(context: &Context, talk: &Talk) -> Tuner {
     let window_log = u8::try_from(context.agreed.window_log).expect("windows are below 2^255");
     let default = ChunkParams::default();
     match context.options.compress {
-        Compress::None => ChunkParams::UNCOMPRESSED,
-        Compress::Auto => ChunkParams {
-            window_log: default.window_log.min(window_log),
-            ..default
-        },
-        Compress::Level(level) => ChunkParams {
+        Compress::None => Tuner::fixed(ChunkParams::UNCOMPRESSED),
+        Compress::Level(level) => Tuner::fixed(ChunkParams {
             level: Some(level.min(context.agreed.max_level)),
             window_log,
-        },
+        }),
+        Compress::Auto => {
+            let usual = ChunkParams {
+                window_log: default.window_log.min(window_log),
+                ..default
+            };
+            if talk.connection().remote_addr().ip().is_loopback() {
+                Tuner::within_host(usual)
+            } else {
+                Tuner::fixed(usual)
+            }
+        }
     }
 }
 

@@ -39,7 +39,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How hard blocks are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compress {
-    /// The default level, which keeps up with one COPY.
+    /// The default level, which keeps up with one COPY; within one host whatever costs less.
     Auto,
     None,
     Level(i32),

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::chunk::{Chunk, ChunkId, Digest, Plan};
-use crate::codec::{ChunkEncoder, ChunkParams, EncodeError, Kind};
+use crate::codec::{ChunkEncoder, ChunkParams, EncodeError, Kind, Tuner};
 use crate::copy::{ScanError, Scanner};
 use crate::ledger::Ledger;
 use crate::report::{Counted, Meter, Stage};
@@ -49,7 +49,7 @@ pub(super) struct Shared {
     pub(super) connection: Connection,
     pub(super) runtime: Handle,
     pub(super) meter: Arc<Meter>,
-    pub(super) params: ChunkParams,
+    pub(super) tuner: Mutex<Tuner>,
     /// Ends blocked reads when the session ends.
     pub(super) brake: Brake,
     /// Turns true when the session ends: ends blocked writes.
@@ -112,7 +112,7 @@ pub(super) fn read(
 
 /// The encoder's thread: ends when its reader does.
 pub(super) fn encode(shared: &Shared, pieces: &Receiver<Filling>) -> Result<(), WorkError> {
-    let mut encoder = ChunkEncoder::new(shared.params)?;
+    let mut encoder = ChunkEncoder::new(ChunkParams::UNCOMPRESSED)?;
     while let Ok(Filling(Piece::Begin(id))) = pieces.recv() {
         let chunk = shared
             .plan
@@ -127,7 +127,10 @@ pub(super) fn encode(shared: &Shared, pieces: &Receiver<Filling>) -> Result<(), 
 struct Outgoing<'a> {
     shared: &'a Shared,
     chunk: &'a Chunk,
+    params: ChunkParams,
     encoder: &'a mut ChunkEncoder,
+    /// Time in the encoder so far.
+    encoding: Duration,
     stream: SendStream,
     encoded: Vec<u8>,
     digests: Vec<Digest>,
@@ -139,12 +142,13 @@ impl<'a> Outgoing<'a> {
         chunk: &'a Chunk,
         encoder: &'a mut ChunkEncoder,
     ) -> Result<Self, WorkError> {
+        let params = lock(&shared.tuner).choose(chunk.parts[0].table.0);
         let header = StreamHeader::Chunk {
             id: chunk.id,
-            params: shared.params,
+            params,
         };
         let header = frame::encode(&header, frame::UNPROVEN_LIMIT)?;
-        encoder.start(shared.params)?;
+        encoder.start(params)?;
         let stream = shared.runtime.block_on(async {
             let mut stream = shared.connection.open_data().await?;
             stream.write_all(&header).await?;
@@ -153,7 +157,9 @@ impl<'a> Outgoing<'a> {
         Ok(Self {
             shared,
             chunk,
+            params,
             encoder,
+            encoding: Duration::ZERO,
             stream,
             encoded: Vec::new(),
             digests: Vec::new(),
@@ -217,7 +223,9 @@ impl<'a> Outgoing<'a> {
             .encode(index, payload, scanned.rows, kind, &mut self.encoded)?;
         let meter = &self.shared.meter;
         meter.record(Stage::Read, filled.took);
-        meter.record(Stage::Encode, started.elapsed());
+        let took = started.elapsed();
+        meter.record(Stage::Encode, took);
+        self.encoding += took;
         meter.add(Counted {
             rows: u64::from(scanned.rows),
             raw_bytes: payload.len() as u64,
@@ -256,6 +264,8 @@ impl<'a> Outgoing<'a> {
         });
         let raw_bytes = self.digests.iter().map(|digest| digest.bytes).sum();
         lock(&self.shared.sent).insert(self.chunk.id, raw_bytes);
+        let table = self.chunk.parts[0].table.0;
+        lock(&self.shared.tuner).learn(table, self.params, raw_bytes, self.encoding);
         let end = ChunkEnd {
             parts: std::mem::take(&mut self.digests),
         };
