@@ -18,7 +18,7 @@ const MAX_IDENTIFIER: usize = 63;
 /// How blocks are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compress {
-    /// The level follows the link and the processors, from chunk to chunk.
+    /// The usual level between hosts; within one host what costs less, from chunk to chunk.
     Auto,
     None,
     /// A zstd level, 1 to 19.

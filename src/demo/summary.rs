@@ -151,7 +151,7 @@ impl Summary {
 pub(super) fn print_ratio(ours: Duration, theirs: Duration) {
     let ratio = ours.as_secs_f64() / theirs.as_secs_f64().max(0.001);
     println!(
-        "compared     pg_dump and pg_restore took {}; pgpipe {ratio:.2} of that",
+        "compared     pg_dump and pg_restore took {}, pgpipe {ratio:.2} times as long",
         seconds(theirs)
     );
 }

@@ -5,6 +5,8 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::thread::ScopedJoinHandle;
 
+use uuid::Uuid;
+
 use super::migration::Migration;
 use super::record::{Finished, Record};
 use super::{Options, RecvError};
@@ -16,7 +18,7 @@ use crate::report::{
 };
 use crate::runtime::lock;
 use crate::schema::Format;
-use crate::sink::journal::Contents;
+use crate::sink::journal::{Contents, Journal, JournalError};
 use crate::sink::{database, finish};
 use crate::state::StateDir;
 use crate::wire::Role;
@@ -126,6 +128,18 @@ impl Finishing {
         report.verified = Verified::Stream;
         report.source_changed = !self.tail.changed.is_empty();
         report
+    }
+}
+
+/// Drops the journal of a migration that was recorded as finished by a process that died, or lost
+/// its server, before it came to that.
+pub(super) fn sweep(client: &mut Client, options: &Options, id: Uuid) -> Result<(), JournalError> {
+    let journal = Journal::new(&options.journal_schema, id);
+    match journal.exists(client) {
+        Ok(true) if !options.keep_journal => journal.drop(client),
+        // By now the schema may serve another migration.
+        Ok(_) | Err(JournalError::Other { .. } | JournalError::Foreign { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

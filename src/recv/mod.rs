@@ -86,7 +86,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         (display.say)(&format!("migration {name}: finished; nothing to do"));
         return Ok(outcome);
     }
-    let info = match inspect(&options).await {
+    let info = match inspect(&options, &record).await {
         Err(error) if record.id.is_none() => return Err(RecvError::AtTheStart(Box::new(error))),
         inspected => inspected?,
     };
@@ -232,12 +232,13 @@ fn stopped() -> Outcome {
 }
 
 /// Everything about the target that can be wrong before the network is touched.
-async fn inspect(options: &Options) -> Result<ConnInfo, RecvError> {
+async fn inspect(options: &Options, record: &Record) -> Result<ConnInfo, RecvError> {
     let options = options.clone();
+    let finished = record.id.filter(|_| record.finished.is_some());
     blocking(move || {
         let info = ConnInfo::resolve(&options.target, &|name| std::env::var(name).ok())?;
         let name = options.application_name();
-        let client = match database::connect(&info, &name) {
+        let mut client = match database::connect(&info, &name) {
             Err(DatabaseError::Missing { .. }) if options.create_db => {
                 database::connect_to_server(&info, &name)?
             }
@@ -245,6 +246,9 @@ async fn inspect(options: &Options) -> Result<ConnInfo, RecvError> {
         };
         Tools::find(options.pg_bin.as_deref())
             .pick_restore(OLDEST_DUMP, tools::major(client.server_version()))?;
+        if let Some(id) = finished {
+            finishing::sweep(&mut client, &options, id)?;
+        }
         Ok(info)
     })
     .await

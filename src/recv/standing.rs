@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::finishing::sweep;
 use super::record::{Finished, PLAN};
 use super::session::{Break, Context, Talk};
 use super::{Options, RecvError};
@@ -93,10 +94,7 @@ impl Look {
         };
         let version = client.server_version();
         if let Some(Finished { report, exit, .. }) = self.finished {
-            // Recorded as finished, and then the process died before it dropped the journal.
-            if !self.options.keep_journal && journal.exists(&mut client)? {
-                journal.drop(&mut client)?;
-            }
+            sweep(&mut client, &self.options, self.greet.id)?;
             return Ok((version, TargetState::Finished { report, exit }));
         }
         if !journal.exists(&mut client)? {

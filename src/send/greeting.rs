@@ -43,7 +43,7 @@ fn first_line(context: &Context, standing: &Standing) -> String {
             data_durable,
         } => format!(
             "migration {name}: continuing, {committed}{} chunks committed{}",
-            // A recv that has just started has not read its plan.
+            // A recv whose plan file is gone cannot tell.
             match chunks {
                 0 => String::new(),
                 chunks => format!(" of {chunks}"),
