@@ -149,7 +149,11 @@ async fn open(
     budget: &Budget,
     display: &Display,
 ) -> Result<Peering, SendError> {
-    (display.meter).waiting_for(Some("the pairing code".to_owned()));
+    // A prompt shows itself what is waited for; a bar would be drawn over it.
+    if let Code::File { path, .. } = &options.code {
+        let what = format!("the pairing code in {}", path.display());
+        display.meter.waiting_for(Some(what));
+    }
     let peering = Peering::open(
         state,
         Role::Send,
