@@ -83,6 +83,15 @@ fn a_drop_before_the_lock_is_named() {
     overtaken("dropped", "DROP TABLE changed");
 }
 
+/// The old table keeps its file, and the new one has its name: only both together tell.
+#[test]
+fn a_table_renamed_and_made_anew_before_the_lock_is_named() {
+    overtaken(
+        "renamed",
+        "ALTER TABLE changed RENAME TO aside; CREATE TABLE changed (LIKE aside INCLUDING ALL)",
+    );
+}
+
 /// A rolled back statement has changed nothing: the migration goes on.
 #[test]
 fn a_truncate_that_is_rolled_back_is_only_waited_for() {

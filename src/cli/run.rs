@@ -275,6 +275,12 @@ fn abort(options: &AbortOptions) -> Exit {
     let root = state_root(&options.migration);
     let name = &options.migration.migration;
     let dir = root.join(name).join("send");
+    if let Err(error) = std::fs::read_dir(&dir) {
+        let dir = dir.display();
+        return fail(&format!(
+            "cannot look for migration {name} in {dir}: {error}; is --state right, and the user?"
+        ));
+    }
     match send::release_keeper(&dir) {
         Ok(true) => {
             println!("migration {name}: the snapshot is released, nothing is held on the source");

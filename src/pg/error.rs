@@ -129,6 +129,15 @@ impl PgError {
         }
     }
 
+    /// Whether the error comes from the server's state rather than from what was asked: a lost
+    /// connection (and class 08), resources such as disk or memory (53), an operator (57P, 57014),
+    /// a conflict with others (40, 55P03, 55006), an I/O error (58030). The same may succeed later.
+    pub fn is_passing(&self) -> bool {
+        const CODES: [&str; 8] = ["08", "40", "53", "57P", "57014", "55P03", "55006", "58030"];
+        let code = self.sqlstate().unwrap_or_default();
+        self.is_connection_lost() || CODES.iter().any(|start| code.starts_with(start))
+    }
+
     /// Whether the connection is gone, or never came to be, so that a new one may do better.
     pub fn is_connection_lost(&self) -> bool {
         match self {

@@ -23,4 +23,9 @@ SET client_min_messages = error;
 SET check_function_bodies = off;
 SET xmloption = content;
 SET default_transaction_read_only = off;
+-- Each statement sees what has committed, as the writers' lock-then-look needs.
+SET default_transaction_isolation = 'read committed';
+SET default_transaction_deferrable = off;
+-- Without it each page range would read the whole table.
+SET enable_tidscan = on;
 SET standard_conforming_strings = on;

@@ -118,9 +118,14 @@ async fn commit(
 async fn end(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
     let (info, name) = (context.info.clone(), context.options.application_name());
     let journal = context.installed().journal.clone();
+    let plan = Arc::clone(&context.installed().plan);
     let ending = blocking(move || {
         let mut client = database::connect(&info, &name)?;
-        Ok::<_, RecvError>(finish::end_data(&mut client, &journal)?)
+        // A crash of the server since the last commit may have taken some of them back.
+        if journal.read(&mut client)?.committed(&plan).len() != plan.chunks.len() {
+            return Err(RecvError::TakenBack);
+        }
+        Ok(finish::end_data(&mut client, &journal)?)
     });
     talk.unless_stopped(ending).await??;
     context.installed().data_durable = true;

@@ -13,7 +13,6 @@ use crate::sink::archive::ArchiveError;
 use crate::sink::database::DatabaseError;
 use crate::sink::ddl::DdlError;
 use crate::sink::journal::JournalError;
-use crate::sink::writer::is_passing;
 use crate::state::StateError;
 use crate::transport::TransportError;
 use crate::transport::peering::PeeringError;
@@ -70,6 +69,8 @@ pub enum RecvError {
     Protocol(&'static str),
     #[error("send offered more than fits: {what} of {bytes} bytes")]
     TooLarge { what: &'static str, bytes: u64 },
+    #[error("the target server has lost commits in a crash; start both again")]
+    TakenBack,
     /// There is nothing yet that could go on.
     #[error(transparent)]
     AtTheStart(Box<Self>),
@@ -91,12 +92,12 @@ impl RecvError {
     pub fn is_resumable(&self) -> bool {
         match self {
             Self::Work(WorkError::Write(error)) => error.is_resumable(),
-            Self::Transport(_) | Self::Stopped => true,
+            Self::Transport(_) | Self::Stopped | Self::TakenBack => true,
             Self::Ddl(error) | Self::Build(BuildError::Ddl(error)) => error.is_resumable(),
             Self::Postgres(source)
             | Self::Database(DatabaseError::Postgres(source))
             | Self::Build(BuildError::Journal(JournalError::Postgres { source, .. }))
-            | Self::Journal(JournalError::Postgres { source, .. }) => is_passing(source),
+            | Self::Journal(JournalError::Postgres { source, .. }) => source.is_passing(),
             Self::Peer { resumable, .. } => *resumable,
             Self::Peering(error) => error.is_timeout(),
             _ => false,

@@ -188,7 +188,7 @@ fn lost(migration: &Migration, contents: &Contents) -> Vec<ObjectError> {
     tables.sort_unstable();
     tables.dedup();
     let error = |table: u32| ObjectError {
-        object: format!("UNLOGGED TABLE {}", plan.tables[table as usize].name),
+        object: format!("TABLE {}", plan.tables[table as usize].name),
         message: "emptied by a crash of the target server; copy its rows again".into(),
         ..ObjectError::default()
     };

@@ -149,10 +149,17 @@ impl<'a> Outgoing<'a> {
         };
         let header = frame::encode(&header, frame::UNPROVEN_LIMIT)?;
         encoder.start(params)?;
+        let mut halted = shared.halt.subscribe();
         let stream = shared.runtime.block_on(async {
-            let mut stream = shared.connection.open_data().await?;
-            stream.write_all(&header).await?;
-            Ok::<_, TransportError>(stream)
+            let opening = async {
+                let mut stream = shared.connection.open_data().await?;
+                stream.write_all(&header).await?;
+                Ok::<_, TransportError>(stream)
+            };
+            tokio::select! {
+                opened = opening => Ok(opened?),
+                _ = halted.wait_for(|&halted| halted) => Err(WorkError::Halted),
+            }
         })?;
         Ok(Self {
             shared,

@@ -8,7 +8,6 @@ use crate::pg::{Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, MAX_BATCH, Stage, Step, Task, Toc};
 use crate::sink::archive::{Archive, ArchiveError, two_steps};
 use crate::sink::journal::{Journal, StepError};
-use crate::sink::writer::is_passing;
 
 /// A statement in a report; a function may be long.
 const STATEMENT_CHARS: usize = 2_000;
@@ -28,7 +27,7 @@ pub enum DdlError {
 impl DdlError {
     /// Whether the cause lies with the server's state, so that the same can be tried later.
     pub fn is_resumable(&self) -> bool {
-        matches!(self, Self::Postgres { source, .. } if is_passing(source))
+        matches!(self, Self::Postgres { source, .. } if source.is_passing())
     }
 }
 
@@ -268,7 +267,7 @@ impl Restorer {
             Ok(_) => Err(DdlError::RolledBack {
                 what: what.to_owned(),
             }),
-            Err(source) if is_passing(&source) => {
+            Err(source) if source.is_passing() => {
                 let _ = self.client.execute("ROLLBACK");
                 Err(DdlError::Postgres {
                     what: what.to_owned(),

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::pg::{Client, PgError};
 use crate::schema::{QualifiedName, SequenceValue, quote_ident_always, quote_literal};
 use crate::sink::journal::{Journal, JournalError, StepError};
-use crate::sink::writer::is_passing;
 
 /// The journal's mark for the end of the data phase: every chunk is durably committed.
 pub const DATA: &str = "data";
@@ -30,8 +29,14 @@ pub fn set_sequences(
     let calls: Vec<_> = sequences
         .iter()
         .map(|s| {
+            // None where it was made after the snapshot, or where the server refused to make it,
+            // which is recorded: setval is strict and then does nothing.
             let name = quote_literal(&sql_name(&s.name));
-            format!("SELECT setval({name}, {}, {})", s.last_value, s.is_called)
+            let value = s.last_value;
+            format!(
+                "SELECT setval(to_regclass({name}), {value}, {})",
+                s.is_called
+            )
         })
         .collect();
     journal.once(client, SEQUENCES, &calls.join("; "))
@@ -50,7 +55,7 @@ pub fn refresh(
     }
     let sql = format!("REFRESH MATERIALIZED VIEW {}", sql_name(view));
     match journal.once(client, &step, &sql) {
-        Err(JournalError::Postgres { source, .. }) if !is_passing(&source) => {
+        Err(JournalError::Postgres { source, .. }) if !source.is_passing() => {
             let error = StepError {
                 object: format!("MATERIALIZED VIEW {view}"),
                 statement: sql,

@@ -43,24 +43,12 @@ impl WriteError {
     pub fn is_resumable(&self) -> bool {
         match self {
             Self::Connect(source) | Self::Table { source, .. } | Self::Chunk { source, .. } => {
-                is_passing(source)
+                source.is_passing()
             }
             Self::Incomplete { .. } => true,
             Self::Count { .. } | Self::RolledBack { .. } => false,
         }
     }
-}
-
-/// Whether an error comes from the server's state rather than from the data: lost connection (08),
-/// resources such as disk or memory (53), an operator (57), the system (58), locks (55), deadlock
-/// and serialisation (40).
-pub fn is_passing(error: &PgError) -> bool {
-    error.is_connection_lost()
-        || error.sqlstate().is_some_and(|code| {
-            ["08", "53", "57", "58", "55", "40"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        })
 }
 
 /// What the decoder hands over, in order.
@@ -158,7 +146,8 @@ impl Writer {
             source,
         };
         let rows = self.client.query(&sql).map_err(failed)?;
-        let committed = rows.first().and_then(|row| row.get(0)) != Some("0");
+        let count = rows.first().and_then(|row| row.get(0));
+        let committed = count.is_some_and(|rows| rows != "0");
         if committed {
             self.client.execute("ROLLBACK").map_err(failed)?;
         }

@@ -38,7 +38,11 @@ pub enum ReadError {
 impl ReadError {
     /// Whether the same snapshot can be read again later.
     pub fn is_resumable(&self) -> bool {
-        !matches!(self, Self::Rewritten { .. } | Self::SnapshotGone { .. })
+        match self {
+            Self::Connect(source) | Self::Read { source, .. } => source.is_passing(),
+            Self::Locked { .. } | Self::Unwanted => true,
+            Self::Rewritten { .. } | Self::SnapshotGone { .. } => false,
+        }
     }
 }
 
@@ -137,7 +141,8 @@ impl Reader {
             })
     }
 
-    /// Takes the reader's own lock, and only then looks whether the table is still the snapshot's.
+    /// Takes the reader's own lock, and only then looks whether the table is still the snapshot's:
+    /// the same object under this name, and the same file.
     ///
     /// Whoever waits for ACCESS EXCLUSIVE behind the keeper makes us queue behind him, and no
     /// deadlock is found, as the keeper waits for nobody: so this wait is shown and has a limit.
@@ -164,9 +169,11 @@ impl Reader {
     fn try_hold(&mut self, table: &Table) -> Result<bool, ReadError> {
         let sql = format!(
             "SET LOCAL lock_timeout = '{LOCK_ATTEMPT_S}s'; \
-             LOCK TABLE ONLY {} IN ACCESS SHARE MODE; SELECT pg_relation_filenode({})",
+             LOCK TABLE ONLY {} IN ACCESS SHARE MODE; \
+             SELECT CASE WHEN to_regclass({})::oid = {oid} THEN pg_relation_filenode({oid}) END",
             table.sql_name(),
-            table.oid
+            quote_literal(&table.sql_name()),
+            oid = table.oid,
         );
         let rewritten = || ReadError::Rewritten {
             table: table.name.to_string(),

@@ -5,7 +5,9 @@ SELECT c.oid,
        c.relname,
        c.relpersistence,
        c.relfilenode,
-       pg_relation_filenode(c.oid)
+       -- Now: none where the name is gone or has become another table's.
+       CASE WHEN to_regclass(format('%I.%I', n.nspname, c.relname))::oid = c.oid
+            THEN pg_relation_filenode(c.oid) END
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
