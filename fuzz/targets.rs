@@ -6,7 +6,7 @@ use pgpipe::chunk::Digest;
 use pgpipe::codec::{ChunkDecoder, ChunkParams, HEADER_LEN, Header, MAX_WINDOW_LOG};
 use pgpipe::copy::{Flaw, Scanner};
 use pgpipe::schema::Format;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// Bits of an input's first byte.
 const TEXT: u8 = 1;
@@ -83,12 +83,12 @@ pub(crate) fn decode_block(data: &[u8]) {
 
 fn is_as_stated(header: &Header, out: &[u8]) -> bool {
     let checksum = header.to_bytes()[32..40].to_vec();
-    out.len() == header.raw_len() as usize && checksum == xxh3_64(out).to_le_bytes()
+    out.len() == header.raw_len() as usize && checksum == XxHash3_64::oneshot(out).to_le_bytes()
 }
 
 fn stamp(mut header: [u8; HEADER_LEN], options: u8) -> [u8; HEADER_LEN] {
     if options & STAMP != 0 {
-        let own = xxh3_64(&header[..40]);
+        let own = XxHash3_64::oneshot(&header[..40]);
         header[40..].copy_from_slice(&own.to_le_bytes());
     }
     header

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 use zstd::zstd_safe::{
     DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, SafeResult, get_error_name,
 };
@@ -114,7 +114,7 @@ impl ChunkDecoder {
         } else {
             take_plain(header, payload, out)?;
         }
-        if xxh3_64(out) != header.checksum {
+        if XxHash3_64::oneshot(out) != header.checksum {
             let block = header.number;
             return Err(DecodeError::Checksum { block });
         }

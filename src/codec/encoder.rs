@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd::zstd_safe::{
     CCtx, CParameter, InBuffer, OutBuffer, ResetDirective, SafeResult, get_error_name,
@@ -147,7 +147,7 @@ impl ChunkEncoder {
             raw_len,
             inflated_len: raw_len,
             encoded_len: 0,
-            checksum: xxh3_64(raw),
+            checksum: XxHash3_64::oneshot(raw),
         }
     }
 

@@ -15,7 +15,7 @@
 //! 40  xxh3-64 of bytes 0 to 39      8
 //! ```
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::error::{DecodeError, LengthField};
 use super::{MAX_INFLATED_LEN, MAX_RAW_LEN};
@@ -90,7 +90,7 @@ impl Header {
             place.copy_from_slice(&word.to_le_bytes());
         }
         bytes[32..40].copy_from_slice(&self.checksum.to_le_bytes());
-        let own = xxh3_64(&bytes[..CHECKED_LEN]);
+        let own = XxHash3_64::oneshot(&bytes[..CHECKED_LEN]);
         bytes[40..].copy_from_slice(&own.to_le_bytes());
         bytes
     }
@@ -104,7 +104,7 @@ impl Header {
         if version != VERSION {
             return Err(DecodeError::Version(version));
         }
-        if u64_at(bytes, CHECKED_LEN) != xxh3_64(&bytes[..CHECKED_LEN]) {
+        if u64_at(bytes, CHECKED_LEN) != XxHash3_64::oneshot(&bytes[..CHECKED_LEN]) {
             return Err(DecodeError::HeaderChecksum);
         }
         let header = Self {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use xxhash_rust::xxh3::xxh3_128;
+use twox_hash::XxHash3_128;
 
 use super::error::{Flaw, FlawAt, ScanError};
 use super::framing::Framing;
@@ -159,7 +159,8 @@ impl Scanner {
             if self.straddle.is_open() {
                 self.straddle.line(line, true, &mut self.digest);
             } else {
-                self.digest.add_row(xxh3_128(line), line.len() as u64);
+                self.digest
+                    .add_row(XxHash3_128::oneshot(line), line.len() as u64);
             }
             start = end + 1;
         }

@@ -2,7 +2,7 @@
 //!
 //! Nothing of such a row is kept but its running hash, its place in the format and a cut word.
 
-use xxhash_rust::xxh3::Xxh3;
+use twox_hash::XxHash3_128;
 
 use super::error::{Flaw, FlawAt};
 use super::tuple::{check_count, field_len};
@@ -11,7 +11,7 @@ use crate::chunk::Digest;
 /// A row under way, or none.
 #[derive(Clone)]
 pub(super) struct Straddle {
-    hash: Xxh3,
+    hash: XxHash3_128,
     /// Bytes of the row so far; 0 when no row is under way, because a row takes at least one.
     bytes: u64,
     next: Next,
@@ -32,7 +32,7 @@ enum Next {
 impl Straddle {
     pub(super) fn new() -> Self {
         Self {
-            hash: Xxh3::new(),
+            hash: XxHash3_128::new(),
             bytes: 0,
             next: Next::Count,
             fields_left: 0,
@@ -73,13 +73,13 @@ impl Straddle {
     }
 
     fn add(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
+        self.hash.write(bytes);
         self.bytes += bytes.len() as u64;
     }
 
     fn close(&mut self, digest: &mut Digest) {
-        digest.add_row(self.hash.digest128(), self.bytes);
-        self.hash.reset();
+        let row = std::mem::replace(&mut self.hash, XxHash3_128::new());
+        digest.add_row(row.finish_128(), self.bytes);
         self.bytes = 0;
         self.next = Next::Count;
     }

@@ -4,7 +4,7 @@
 //! tuple: i16 field count, then per field: i32 length (-1 = null), that many bytes    (big-endian)
 //! ```
 
-use xxhash_rust::xxh3::xxh3_128;
+use twox_hash::XxHash3_128;
 
 use super::error::{Flaw, FlawAt};
 use super::{MAX_FIELD_LEN, MAX_FIELDS};
@@ -21,7 +21,7 @@ pub(super) fn whole_tuples(
     let mut pos = 0;
     while let Some(len) = tuple_len(&bytes[pos..], columns).map_err(|f| f.moved(pos))? {
         let tuple = &bytes[pos..pos + len];
-        digest.add_row(xxh3_128(tuple), len as u64);
+        digest.add_row(XxHash3_128::oneshot(tuple), len as u64);
         pos += len;
     }
     Ok(pos)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use twox_hash::XxHash3_128;
 
 use super::RecvError;
 use super::record::{ARCHIVE, PLAN};
@@ -60,7 +60,7 @@ async fn holds(
     let state = Arc::clone(state);
     blocking(move || {
         let bytes = state.read_bytes(file)?;
-        Ok(bytes.is_some_and(|bytes| xxh3_128(&bytes) == blob.digest))
+        Ok(bytes.is_some_and(|bytes| XxHash3_128::oneshot(&bytes) == blob.digest))
     })
     .await
 }
@@ -89,16 +89,16 @@ async fn receive_file(
     blob: BlobInfo,
 ) -> Result<(), RecvError> {
     let mut bytes = Vec::new();
-    let mut digest = Xxh3::new();
+    let mut digest = XxHash3_128::new();
     while (bytes.len() as u64) < blob.bytes {
         let start = bytes.len();
         let piece = (blob.bytes - start as u64).min(BLOB_PIECE as u64) as usize;
         bytes.resize(start + piece, 0);
         stream.read_exact(&mut bytes[start..]).await?;
-        digest.update(&bytes[start..]);
+        digest.write(&bytes[start..]);
     }
     stream.expect_end().await?;
-    if digest.digest128() != blob.digest {
+    if digest.finish_128() != blob.digest {
         return Err(RecvError::Protocol(
             "a file whose digest is not the offered one",
         ));

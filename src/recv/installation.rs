@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
-use xxhash_rust::xxh3::xxh3_128;
+use twox_hash::XxHash3_128;
 
 use super::builder::{Builder, Site};
 use super::migration::Migration;
@@ -71,7 +71,7 @@ impl Installation {
 
     fn plan(&self) -> Result<Arc<Plan>, RecvError> {
         let bytes = self.state.read_bytes(PLAN)?.unwrap_or_default();
-        if xxh3_128(&bytes) != self.offer.plan.digest {
+        if XxHash3_128::oneshot(&bytes) != self.offer.plan.digest {
             return Err(RecvError::Protocol(
                 "the plan is not the one that was offered",
             ));

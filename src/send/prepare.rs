@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
-use xxhash_rust::xxh3::xxh3_128;
+use twox_hash::XxHash3_128;
 
 use super::record::{ARCHIVE, PLAN, Prepared, Record};
 use super::session::Context;
@@ -116,7 +116,7 @@ impl Preparation {
         let offer = Offer {
             plan: BlobInfo {
                 bytes: bytes.len() as u64,
-                digest: xxh3_128(&bytes),
+                digest: XxHash3_128::oneshot(&bytes),
             },
             archive,
             snapshot,
@@ -191,7 +191,7 @@ fn describe_file(path: &Path) -> Result<BlobInfo, SendError> {
     let bytes = std::fs::read(path).map_err(failed)?;
     Ok(BlobInfo {
         bytes: bytes.len() as u64,
-        digest: xxh3_128(&bytes),
+        digest: XxHash3_128::oneshot(&bytes),
     })
 }
 
@@ -201,7 +201,7 @@ pub(super) fn recorded_plan(state: &StateDir, offer: &Offer) -> Result<Plan, Sen
         path: state.path().join(PLAN),
     };
     let bytes = state.read_bytes(PLAN)?.ok_or_else(damaged)?;
-    if xxh3_128(&bytes) != offer.plan.digest {
+    if XxHash3_128::oneshot(&bytes) != offer.plan.digest {
         return Err(damaged());
     }
     postcard::from_bytes(&bytes).map_err(|_| damaged())

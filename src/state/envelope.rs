@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::error::StateError;
 
@@ -101,7 +101,7 @@ fn foreign(path: &Path, kind: &str) -> StateError {
 }
 
 fn hash(body: &str) -> String {
-    format!("{:016x}", xxh3_64(body.as_bytes()))
+    format!("{:016x}", XxHash3_64::oneshot(body.as_bytes()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What must be refused, and by which name.
 
 use proptest::prelude::*;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::*;
 
@@ -97,7 +97,7 @@ fn a_payload_cut_short_by_a_consistent_header_is_refused() {
 
 fn stamped(mut bytes: [u8; HEADER_LEN], at: usize, value: &[u8]) -> Result<Header, DecodeError> {
     bytes[at..at + value.len()].copy_from_slice(value);
-    let own = xxh3_64(&bytes[..40]);
+    let own = XxHash3_64::oneshot(&bytes[..40]);
     bytes[40..].copy_from_slice(&own.to_le_bytes());
     Header::parse(&bytes)
 }
@@ -205,7 +205,7 @@ fn a_frame_may_neither_end_early_nor_go_on_nor_be_another() {
             raw_len: 100,
             inflated_len: 100,
             encoded_len: payload.len() as u32,
-            checksum: xxh3_64(&raw),
+            checksum: XxHash3_64::oneshot(&raw),
         };
         let refused = started(params).decode(&header, &payload, &mut Vec::new());
         assert!(matches!(refused.unwrap_err(), DecodeError::Inflate { .. }));

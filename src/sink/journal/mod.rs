@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use twox_hash::XxHash3_64;
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::chunk::{Chunk, ChunkId, Digest, Plan};
 use crate::pg::{Client, PgError};
@@ -230,7 +230,7 @@ impl Journal {
     pub fn lock_key(&self, chunk: ChunkId) -> i64 {
         let mut bytes = self.migration.as_bytes().to_vec();
         bytes.extend(chunk.0.to_le_bytes());
-        xxh3_64(&bytes).cast_signed()
+        XxHash3_64::oneshot(&bytes).cast_signed()
     }
 
     /// Counts the journal rows of a chunk.
