@@ -20,8 +20,10 @@ use super::identity::Identity;
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// A burst of the sender while this process is not scheduled; the kernel may grant less.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
-/// An Ethernet jumbo frame of 9000 bytes less the headers of IPv6 and UDP.
-const MAX_UDP_PAYLOAD: u16 = 8952;
+/// quinn hands the kernel up to ten packets in one call, and a call takes 65,507 bytes. Of larger
+/// packets full batches would be refused, which quinn takes for loss: it would fall back to the
+/// smallest packets for ever.
+const MAX_UDP_PAYLOAD: u16 = 6550;
 /// What an unproven peer may have in flight: the handshake's few frames, with room for one at limit.
 const UNPROVEN_WINDOW: u32 = 32 << 10;
 
@@ -73,8 +75,8 @@ pub(super) fn transport(limits: &Limits) -> Result<Arc<TransportConfig>, Transpo
     Ok(Arc::new(config))
 }
 
-/// Probes up to the largest packet that pays: jumbo frames and the loopback interface then cost a
-/// fraction of the packets.
+/// Probes up to the largest packet that pays: networks with jumbo frames and the loopback interface
+/// then cost a fraction of the packets.
 fn discovery() -> MtuDiscoveryConfig {
     let mut config = MtuDiscoveryConfig::default();
     config.upper_bound(MAX_UDP_PAYLOAD);

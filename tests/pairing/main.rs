@@ -120,6 +120,30 @@ async fn messages_and_data_cross_once_paired() {
     assert!(r.conn.stats().udp_rx_bytes > 6 << 20);
 }
 
+/// A batch that is more than one call to the kernel takes would be lost, all of it: quinn then falls
+/// back to packets of 1200 bytes.
+#[tokio::test]
+async fn full_batches_of_the_largest_packets_arrive() {
+    let code = PairCode::generate();
+    let send = Party::new(Role::Send, Some(&code));
+    let recv = Party::new(Role::Recv, Some(&code));
+    let (s, r) = met(meet(&send, &recv).await);
+
+    let bytes = vec![7; 32 << 20];
+    let write = async {
+        let mut stream = s.conn.open_data().await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        stream.finish().unwrap();
+    };
+    let read = async {
+        let mut stream = r.conn.accept_data().await.unwrap();
+        stream.read_exact(&mut vec![0; bytes.len()]).await.unwrap();
+    };
+    tokio::join!(write, read);
+    let mtu = s.conn.stats().mtu;
+    assert!(mtu > 6000, "packets of {mtu} bytes");
+}
+
 #[tokio::test]
 async fn the_last_message_arrives_before_a_deliberate_close() {
     let code = PairCode::generate();
