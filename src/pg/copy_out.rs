@@ -8,6 +8,7 @@ use postgres_protocol::message::backend::{COPY_DATA_TAG, Message};
 use super::client::Client;
 use super::error::PgError;
 use super::messages::HEADER;
+use super::stream::Stream;
 
 /// A running `COPY … TO STDOUT`. Dropped before its end it closes the connection, so that the server
 /// does not go on sending into nothing.
@@ -17,29 +18,20 @@ pub struct CopyOut<'a> {
     open: usize,
     rows: Option<u64>,
     done: bool,
-    /// Reads in a row that brought little.
-    scant: u32,
+    pace: Pace,
 }
-
-/// The server writes 8 KiB at a time, and each write would wake us for a read of its own. A reader
-/// that is ahead pauses instead until more has gathered in the socket, which holds 208 KiB by
-/// default: at 250 µs a server would have to send 800 MB/s to be held up by it.
-const PAUSE: Duration = Duration::from_micros(250);
-/// A read of less than this shows that we are ahead.
-const SCANT_BYTES: usize = 64 << 10;
-/// Short COPYs end before the first pause.
-const SCANT_READS: u32 = 8;
 
 impl<'a> CopyOut<'a> {
     pub(super) fn new(client: &'a mut Client) -> Self {
         client.messages.doing = "reading a COPY";
         client.messages.enlarge();
+        let pace = Pace::of(client.messages.stream());
         Self {
             client,
             open: 0,
             rows: None,
             done: false,
-            scant: 0,
+            pace,
         }
     }
 
@@ -68,17 +60,13 @@ impl<'a> CopyOut<'a> {
     }
 
     fn fill(&mut self) -> Result<(), PgError> {
-        if self.scant >= SCANT_READS {
-            std::thread::sleep(PAUSE);
+        if let Some(pause) = self.pace.pause() {
+            std::thread::sleep(pause);
         }
         let before = self.client.messages.received().len();
         let filled = self.client.messages.fill();
         let read = self.client.messages.received().len().saturating_sub(before);
-        self.scant = if read < SCANT_BYTES {
-            self.scant + 1
-        } else {
-            0
-        };
+        self.pace.learn(read);
         filled.inspect_err(|_| self.done = true)
     }
 
@@ -114,6 +102,66 @@ impl Drop for CopyOut<'_> {
             self.client
                 .messages
                 .abandon("a COPY was given up in the middle");
+        }
+    }
+}
+
+/// How long to wait before a read, so that it brings much.
+///
+/// The server writes 8 KiB at a time, and each write would wake us for a read of its own. A reader
+/// that is ahead pauses instead until about half of what the socket holds has gathered in it: that
+/// is 208 KiB by default, less what the kernel needs for itself.
+#[derive(Debug)]
+struct Pace {
+    pause: Duration,
+    longest: Duration,
+    /// Reads in a row that brought little, none of them after a pause.
+    scant: u32,
+}
+
+/// A read of less than this shows that we are ahead.
+const SCANT_BYTES: usize = 64 << 10;
+/// A read of more than this shows that the server may soon wait for us.
+const AMPLE_BYTES: usize = 2 * SCANT_BYTES;
+/// Short COPYs end before the first pause.
+const SCANT_READS: u32 = 8;
+/// A server would have to send 800 MB/s to be held up by it.
+const FIRST_PAUSE: Duration = Duration::from_micros(250);
+/// A slower server gains nothing from more: here it sends 32 MB/s.
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+
+impl Pace {
+    fn of(stream: &Stream) -> Self {
+        let longest = match stream {
+            Stream::Unix(_) => LONGEST_PAUSE,
+            // the window that TCP begins with may be less than half a Unix socket
+            Stream::Tcp(_) => FIRST_PAUSE,
+            // a read brings one record, however much waits
+            Stream::Tls(_) => Duration::ZERO,
+        };
+        Self {
+            pause: Duration::ZERO,
+            longest,
+            scant: 0,
+        }
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        (!self.pause.is_zero()).then_some(self.pause)
+    }
+
+    fn learn(&mut self, read: usize) {
+        if read >= AMPLE_BYTES {
+            self.pause /= 2;
+            if self.pause < FIRST_PAUSE {
+                self.pause = Duration::ZERO;
+            }
+        } else if read >= SCANT_BYTES {
+            self.scant = 0;
+        } else if self.pause.is_zero() && self.scant < SCANT_READS {
+            self.scant += 1;
+        } else {
+            self.pause = (self.pause * 2).max(FIRST_PAUSE).min(self.longest);
         }
     }
 }
@@ -215,6 +263,45 @@ mod tests {
             let taken = take(bytes, &mut vec![], 8, &mut 0);
             assert_eq!(taken, (0, Stop::Other));
         }
+    }
+
+    fn pace(longest: Duration) -> Pace {
+        Pace {
+            pause: Duration::ZERO,
+            longest,
+            scant: 0,
+        }
+    }
+
+    #[test]
+    fn pauses_come_after_scant_reads_only_and_settle_where_reads_bring_enough() {
+        let mut pace = pace(LONGEST_PAUSE);
+        for _ in 0..SCANT_READS {
+            pace.learn(SCANT_BYTES - 1);
+            assert_eq!(pace.pause(), None);
+        }
+        // at 50 MB/s
+        for _ in 0..100 {
+            let gathered = pace.pause().unwrap_or_default().as_micros() as usize * 50;
+            pace.learn(gathered.max(8192));
+        }
+        assert_eq!(pace.pause(), Some(Duration::from_millis(2)));
+        // and at 1 GB/s
+        pace.learn(AMPLE_BYTES);
+        assert_eq!(pace.pause(), Some(Duration::from_millis(1)));
+        for _ in 0..3 {
+            pace.learn(AMPLE_BYTES);
+        }
+        assert_eq!(pace.pause(), None);
+    }
+
+    #[test]
+    fn a_stream_that_gives_little_at_a_time_is_never_waited_for() {
+        let mut pace = pace(Duration::ZERO);
+        for _ in 0..100 {
+            pace.learn(8192);
+        }
+        assert_eq!(pace.pause(), None);
     }
 
     #[test]
