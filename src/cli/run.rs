@@ -209,10 +209,11 @@ where
     conclude(common, ended)
 }
 
-/// Transport and control only: rows are moved by threads of their own.
+/// The transport's tasks only: rows are moved by threads of their own, and the session is polled by
+/// the main thread. A second worker would be woken time and again to find nothing to do.
 fn tokio_runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
 }
