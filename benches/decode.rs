@@ -13,7 +13,7 @@ const BLOCK: usize = 1 << 20;
 const REPEATS: u32 = 5;
 
 fn main() {
-    for (name, make) in shapes::SHAPES {
+    for shapes::Shape { name, make, .. } in shapes::SHAPES {
         let data = make(BYTES);
         for params in [ChunkParams::default(), ChunkParams::UNCOMPRESSED] {
             print_figures(name, params, &data);

@@ -16,7 +16,7 @@ const WINDOW_LOGS: [u8; 5] = [19, 21, 22, 23, 24];
 
 fn main() {
     let sweep = std::env::args().any(|a| a == "--sweep");
-    for (name, make) in shapes::SHAPES {
+    for shapes::Shape { name, make, .. } in shapes::SHAPES {
         let data = make(BYTES);
         let blocks = shapes::blocks(&data, BLOCK);
         for params in settings(sweep) {

@@ -13,7 +13,7 @@ const BLOCK: usize = 1 << 20;
 const REPEATS: u32 = 9;
 
 fn main() {
-    for (name, make) in shapes::SHAPES {
+    for shapes::Shape { name, make, .. } in shapes::SHAPES {
         let data = make(BYTES);
         let blocks = shapes::blocks(&data, BLOCK);
         let rows: u32 = blocks.iter().map(|b| b.1).sum();
