@@ -5,14 +5,16 @@ CARGO ?= cargo
 ROWS ?= 1000000
 # Options of `make bench`, for example BENCH="--rows 1000000 --runs 1 --write".
 BENCH ?=
+# Options of `make bench-codec`, for example CODEC="--shape mail_stats --runs 3", or CODEC=--write.
+CODEC ?=
 # Seconds per target of `make fuzz`.
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench fuzz
+.PHONY: help setup demo test check bench bench-codec fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: PostgreSQL's server and client programs, a C compiler
 	@scripts/setup
@@ -31,6 +33,9 @@ check: ## format, lints and documentation, without a warning
 bench: setup ## measure against psql COPY pipes and pg_dump | pg_restore (BENCH="--write" keeps the table)
 	$(CARGO) build --release
 	python3 scripts/bench.py $(BENCH)
+
+bench-codec: ## measure the block codec against zstd and lz4 over rows, one core (CODEC=--write keeps the table)
+	$(CARGO) bench --bench codec -- $(CODEC)
 
 fuzz: ## run every fuzz target for FUZZ_SECONDS each (installs cargo-fuzz)
 	@scripts/fuzz $(FUZZ_SECONDS)
