@@ -1,6 +1,7 @@
 //! Statistics of a mail system in the shape of Momentum's: counters per window, node, domain and binding.
 
 use super::random::{Random, Zipf};
+use super::replies::{ENDINGS, REPLIES, fill};
 use super::table::Table;
 use super::text::word;
 
@@ -72,7 +73,9 @@ impl Node {
 
 impl Mail {
     fn new(random: &mut Random) -> Self {
-        let domains = (0..DOMAINS).map(|_| Domain::new(random)).collect();
+        let mut domains: Vec<_> = (0..DOMAINS).map(|nth| Domain::new(nth, random)).collect();
+        // By traffic, not by age.
+        random.shuffle(&mut domains);
         let binding = |n| format!("{}-pool-{:02}", ["bulk", "trans", "corp"][n % 3], n / 3);
         Self {
             domains,
@@ -140,7 +143,8 @@ fn flows(random: &mut Random) -> Vec<Flow> {
         let bindings = 1 + 29 * 40 / (40 + domain);
         let first = random.below(BINDINGS as u64) as usize;
         for nth in 0..bindings {
-            let mean = 400.0 / ((domain + 1) * (nth % 6 + 1)) as f64;
+            // Half of all mail goes to a few domains; to most, less than one message in a window.
+            let mean = 8000.0 / ((domain + 1) * (1 + domain / 100) * (nth % 6 + 1)) as f64;
             let binding = (first + nth) % BINDINGS;
             flows.push(Flow {
                 domain,
@@ -153,15 +157,15 @@ fn flows(random: &mut Random) -> Vec<Flow> {
 }
 
 impl Domain {
-    fn new(random: &mut Random) -> Self {
+    fn new(nth: usize, random: &mut Random) -> Self {
         let tld = random.pick(&["com", "com", "com", "net", "org", "de", "co.uk", "fr"]);
         let syllables = 2 + random.below(3) as u32;
         Self {
-            id: 1000 + random.below(60_000) as i32,
+            id: 1000 + 9 * nth as i32 + random.below(9) as i32,
             name: format!("{}.{tld}", word(random, syllables)),
             ending: random.pick(&ENDINGS),
             transient: if random.percent(10) { 0.4 } else { 0.03 } * random.unit(),
-            permanent: 0.04 * random.unit() * random.unit(),
+            permanent: 0.1 * random.unit() * random.unit(),
             latency_s: 0.1 + 3.0 * random.unit() * random.unit(),
         }
     }
@@ -234,131 +238,3 @@ impl Counters {
         table.field(&mean_s.to_be_bytes());
     }
 }
-
-/// Puts values in the places of a reply.
-fn fill(template: &str, domain: &str, random: &mut Random) -> String {
-    let mut pieces = template.split('{');
-    let mut reply = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let (place, rest) = piece.split_once('}').expect("a place is closed");
-        reply += &match place {
-            "rcpt" => format!("user{}@{domain}", random.below(100_000)),
-            "domain" => domain.to_owned(),
-            "ip" => format!("203.0.113.{}", random.below(BINDINGS as u64)),
-            "id" => format!("{:010x}", random.next() >> 24),
-            "n" => (60 + random.below(5000)).to_string(),
-            _ => unreachable!("there is no such place"),
-        };
-        reply += rest;
-    }
-    reply
-}
-
-const ENDINGS: [&str; 5] = [
-    "",
-    " [{ip}]",
-    " {id} - gsmtp",
-    "; see https://postmaster.example.com/help",
-    " (in reply to RCPT TO command)",
-];
-
-/// Bounce class and reply; with the endings 200 templates of 20 classes.
-const REPLIES: [(i16, &str); 40] = [
-    (1, "554 5.0.0 undetermined failure {id}"),
-    (
-        10,
-        "550 5.1.1 <{rcpt}>: Recipient address rejected: User unknown in virtual mailbox table",
-    ),
-    (
-        10,
-        "550 5.1.1 The email account that you tried to reach does not exist",
-    ),
-    (10, "550 5.1.1 {rcpt} User unknown"),
-    (10, "550 5.2.1 The mailbox for {rcpt} is disabled"),
-    (10, "550 No such user here"),
-    (10, "511 5.1.1 unknown address or alias: {rcpt}"),
-    (
-        10,
-        "554 5.7.1 <{rcpt}>: Relay access denied, recipient unknown",
-    ),
-    (20, "451 4.3.0 Temporary system problem, try again later"),
-    (20, "452 4.3.1 Insufficient system storage"),
-    (
-        21,
-        "512 5.1.2 Bad destination host: DNS Hard Error looking up {domain} (MX): NXDomain",
-    ),
-    (
-        21,
-        "451 4.4.4 DNS failure looking up {domain} (MX): SERVFAIL",
-    ),
-    (
-        22,
-        "552 5.2.2 <{rcpt}>: Mailbox is full / Blocks limit exceeded / Inode limit exceeded",
-    ),
-    (
-        22,
-        "552-5.2.2 The email account that you tried to reach is over quota",
-    ),
-    (22, "452 4.2.2 Mailbox full"),
-    (23, "552 5.3.4 Message size {n}000 exceeds fixed limit"),
-    (24, "421 4.4.1 [internal] connection timed out to {domain}"),
-    (
-        24,
-        "451 4.4.2 [internal] message expired in queue (timeout) after {n} s",
-    ),
-    (
-        25,
-        "554 5.7.0 Administratively rejected by local policy {id}",
-    ),
-    (
-        25,
-        "550 5.7.1 Mail from {ip} not accepted: administrative prohibition",
-    ),
-    (30, "550 Requested action not taken: mailbox unavailable"),
-    (40, "500 5.5.1 Command unrecognized"),
-    (
-        50,
-        "550 5.7.1 Service unavailable; Client host [{ip}] blocked using a block list",
-    ),
-    (
-        50,
-        "554 5.7.1 Your access to this mail system has been rejected: poor reputation of {ip}, {id}",
-    ),
-    (51, "554 5.7.1 [{ip}] listed; ask for removal with {id}"),
-    (51, "550 5.7.606 Access denied, banned sending IP [{ip}]"),
-    (
-        52,
-        "550 5.7.1 Message contains spam or virus. Reference {id}",
-    ),
-    (
-        52,
-        "554 5.7.1 The message was rejected because it has been identified as spam, score {n}",
-    ),
-    (53, "552 5.7.0 Prohibited attachment type found"),
-    (54, "550 5.7.1 Unable to relay for {rcpt}"),
-    (54, "550 relaying denied"),
-    (60, "250 auto reply: out of office {rcpt}"),
-    (
-        70,
-        "421 4.7.0 [{ip}] Our system has detected an unusual rate of mail; temporarily rate limited",
-    ),
-    (
-        70,
-        "450 4.2.0 <{rcpt}>: Recipient address rejected: Greylisted, try again in {n} seconds",
-    ),
-    (70, "421 4.7.1 Too many concurrent connections from {ip}"),
-    (
-        70,
-        "451 4.7.650 The mail server [{ip}] has been temporarily rate limited",
-    ),
-    (
-        70,
-        "421 Service not available, closing transmission channel",
-    ),
-    (80, "250 subscribe request {id}"),
-    (90, "250 unsubscribe request {id}"),
-    (
-        100,
-        "250 challenge response required, visit the link for {id}",
-    ),
-];

@@ -6,6 +6,7 @@
 
 mod mail;
 mod random;
+mod replies;
 pub(crate) mod table;
 mod text;
 mod vm;

@@ -48,7 +48,7 @@ pub(crate) struct Vocabulary {
 
 impl Vocabulary {
     pub(crate) fn new(random: &mut Random) -> Self {
-        let word = |rank| word(random, 1 + (rank as u64 + 2).ilog2() / 4);
+        let word = |rank| word(random, 1 + (rank as u64 + 2).ilog2() / 6);
         Self {
             words: (0..WORDS).map(word).collect(),
             zipf: Zipf::new(WORDS),

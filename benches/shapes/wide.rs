@@ -12,7 +12,8 @@ enum Kind {
     /// An integer about so large.
     Count(f64),
     Status,
-    Bool,
+    /// True in so many of a hundred.
+    Bool(u64),
     Label,
     Name,
     Prose,
@@ -28,14 +29,15 @@ enum Kind {
 }
 
 /// For each kind its columns, by how many of a hundred values are null.
-const COLUMNS: [(Kind, &[u64]); 19] = [
+const COLUMNS: [(Kind, &[u64]); 20] = [
     (Kind::Id, &[0]),
     (Kind::Key(50_000), &[0, 0, 30, 60, 85]),
     (Kind::Key(300), &[0, 10, 45]),
     (Kind::Count(5.0), &[0, 20, 50, 90, 95]),
     (Kind::Count(20_000.0), &[35, 50, 70, 80]),
     (Kind::Status, &[0, 0, 30, 65]),
-    (Kind::Bool, &[0, 0, 0, 0, 10, 20, 40, 60, 80, 95]),
+    (Kind::Bool(2), &[0, 0, 10, 40, 80]),
+    (Kind::Bool(40), &[0, 0, 20, 60, 95]),
     (Kind::Label, &[0, 0, 10, 30, 55, 80, 95]),
     (Kind::Name, &[0, 5, 10, 20, 30, 40, 60, 75, 90]),
     (Kind::Prose, &[35, 70, 85, 92]),
@@ -104,7 +106,7 @@ impl Rows {
             Kind::Key(limit) => table.field(&(1 + skewed(random, limit)).to_be_bytes()),
             Kind::Count(mean) => table.field(&random.count(mean).to_be_bytes()),
             Kind::Status => table.field(&(skewed(random, 8) as i16).to_be_bytes()),
-            Kind::Bool => table.field(&[u8::from(random.percent(15))]),
+            Kind::Bool(percent) => table.field(&[u8::from(random.percent(percent))]),
             Kind::Label => table.field(LABELS[skewed(random, 8) as usize].as_bytes()),
             Kind::Created => table.field(&self.created_us.to_be_bytes()),
             Kind::Updated => {
@@ -184,7 +186,7 @@ fn inet(random: &mut Random) -> [u8; 8] {
     [2, 32, 0, 4, 10 + a % 80, b % 16, b, c]
 }
 
-/// As `jsonb_send` writes it: version 1, then the text.
+/// As `jsonb_send` writes it: version 1, then the text with its keys by length.
 fn json(random: &mut Random, vocabulary: &Vocabulary) -> String {
     let source = random.pick(&["web", "app", "import", "api", "partner"]);
     let tags = [(); 2].map(|()| vocabulary.word(random).to_owned());
@@ -194,7 +196,7 @@ fn json(random: &mut Random, vocabulary: &Vocabulary) -> String {
         tags[0], tags[1],
     );
     if retries > 0 {
-        text += &format!(", \"retries\": {retries}, \"verified\": false");
+        text += &format!(", \"retries\": {retries}");
     }
     if random.percent(30) {
         text += &format!(", \"session\": \"{:016x}\"", random.next());
