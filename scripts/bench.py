@@ -133,6 +133,7 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=2, help="pipes, jobs and chunks at a time (default 2)")
     parser.add_argument("--pg-bin", help="directory of initdb and its companions; else the newest installed")
     parser.add_argument("--dir", default="/tmp", help="where both servers keep their data (default /tmp)")
+    parser.add_argument("--before", metavar="BINARY", help="an earlier pgpipe, measured in the same run")
     parser.add_argument("--baseline-only", action="store_true", help="leave pgpipe out")
     parser.add_argument("--json", metavar="FILE", help="keep every single run's figures")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
@@ -375,7 +376,11 @@ class Bench:
 
     def compare(self, rival, run_rival, ours):
         """In turn, so that a machine that slows down slows both."""
-        cases = [(rival, run_rival)] + ([] if self.options.baseline_only else [(ours, self.pgpipe)])
+        cases = [(rival, run_rival)]
+        if not self.options.baseline_only:
+            cases.append((ours, lambda: self.pgpipe(PGPIPE)))
+        if self.options.before:
+            cases.append((f"{ours} before", lambda: self.pgpipe(self.options.before)))
         for number in range(1, self.options.runs + 1):
             for name, case in cases:
                 self.prepare()
@@ -475,13 +480,13 @@ class Bench:
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
-    def pgpipe(self):
+    def pgpipe(self, program):
         with tempfile.TemporaryDirectory(prefix="pair-", dir=self.work) as own:
             address, both = f"127.0.0.1:{free_port()}", ["--pair-file", f"{own}/pair", "--progress", "none"]
             report = pathlib.Path(own, "send.json")
-            recv = [str(PGPIPE), "recv", "--target", self.target.conninfo(DATABASE), "--listen", address,
+            recv = [str(program), "recv", "--target", self.target.conninfo(DATABASE), "--listen", address,
                     "--state", f"{own}/recv", "--report", f"{own}/recv.json", *both]
-            send = [str(PGPIPE), "send", "--source", self.source.conninfo(DATABASE), "--connect", address,
+            send = [str(program), "send", "--source", self.source.conninfo(DATABASE), "--connect", address,
                     "--state", f"{own}/send", "--report", str(report), "--jobs", str(self.options.jobs),
                     *both]
 
@@ -500,6 +505,8 @@ class Bench:
             lines += self.table("data only", f"{self.options.jobs} psql COPY pipes", "pipes", "data", "data_seconds")
             lines += self.table("whole database", "pg_dump, pg_restore", "dump", "whole", "wall")
             lines += self.wire()
+            if self.options.before:
+                lines += self.before()
         else:
             lines += ["| case | wall, s | CPU, s | peak RSS |", "|---|---|---|---|"]
             lines += [f"| {name} | {self.median(name, 'wall'):.2f} | {self.median(name, 'cpu'):.2f} | {self.memory(name)} |"
@@ -523,9 +530,22 @@ class Bench:
                 f"{self.median(ours, 'cpu_programs'):.2f} | |",
                 f"| peak RSS | {self.memory(theirs)} | {self.memory(ours)} | |", ""]
 
+    def before(self):
+        rows = ["| pgpipe, whole database | before | now |", "|---|---|---|"]
+        for title, figure in (("wall, s", lambda case: f"{self.median(case, 'wall'):.2f}"),
+                              ("bytes of blocks, MB", lambda case: f"{self.median(case, 'wire_bytes') / 1e6:,.0f}"),
+                              ("CPU of send and recv, s", lambda case: f"{self.median(case, 'cpu_programs'):.2f}"),
+                              ("core-seconds per raw GB", lambda case: f"{self.per_gb(case):.2f}"),
+                              ("peak RSS", self.memory)):
+            rows.append(f"| {title} | {figure('whole before')} | {figure('whole')} |")
+        return [*rows, ""]
+
+    def per_gb(self, case):
+        return self.median(case, "cpu_programs") / (self.median(case, "raw_bytes") / 1e9)
+
     def wire(self):
         raw, wire, udp = (self.median("whole", key) for key in ("raw_bytes", "wire_bytes", "udp_bytes"))
-        per_gb = self.median("whole", "cpu_programs") / (raw / 1e9)
+        per_gb = self.per_gb("whole")
         return [f"On the wire: {raw / 1e6:,.0f} MB of COPY data became {wire / 1e6:,.0f} MB of blocks "
                 f"({raw / wire:.1f} times smaller) and {udp / 1e6:,.0f} MB over UDP. pgpipe's own CPU, both sides: "
                 f"{per_gb:.2f} core-seconds per raw GB.", ""]
