@@ -4,9 +4,8 @@ mod shapes;
 
 use std::time::Instant;
 
-use pgpipe::codec::{
-    ChunkDecoder, ChunkEncoder, ChunkParams, HEADER_LEN, Header, Kind, MAX_WINDOW_LOG,
-};
+use pgpipe::codec::{ChunkDecoder, ChunkEncoder, ChunkParams, HEADER_LEN, Header, MAX_WINDOW_LOG};
+use pgpipe::copy::Tuples;
 
 const BYTES: usize = 64 << 20;
 const BLOCK: usize = 1 << 20;
@@ -46,9 +45,11 @@ fn print_figures(name: &str, params: ChunkParams, data: &[u8]) {
 fn encode(params: ChunkParams, data: &[u8]) -> Vec<Vec<u8>> {
     let mut encoder = ChunkEncoder::new(params).expect("the parameters are ours");
     let mut chunk = Vec::new();
-    for (raw, rows) in shapes::blocks(data, BLOCK) {
+    let mut tuples = Tuples::default();
+    for (raw, _) in shapes::blocks(data, BLOCK) {
+        tuples.find(raw).expect("the rows are well-formed");
         let mut out = Vec::new();
-        let block = encoder.encode(0, raw, rows, Kind::Rows, &mut out);
+        let block = encoder.encode_tuples(0, raw, &tuples, &mut out);
         block.expect("the rows make a block");
         chunk.push(out);
     }

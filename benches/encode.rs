@@ -5,7 +5,8 @@ mod shapes;
 
 use std::time::Instant;
 
-use pgpipe::codec::{ChunkEncoder, ChunkParams, Kind};
+use pgpipe::codec::{ChunkEncoder, ChunkParams};
+use pgpipe::copy::Tuples;
 
 const BYTES: usize = 64 << 20;
 const BLOCK: usize = 1 << 20;
@@ -62,9 +63,11 @@ fn print_figures(name: &str, params: ChunkParams, blocks: &[(&[u8], u32)]) {
 
 /// Encodes a chunk and returns its size.
 fn encode(encoder: &mut ChunkEncoder, blocks: &[(&[u8], u32)], out: &mut Vec<u8>) -> usize {
-    let mut encoded = 0;
+    let (mut encoded, mut tuples) = (0, Tuples::default());
     for (raw, rows) in blocks {
-        let block = encoder.encode(0, raw, *rows, Kind::Rows, out);
+        let found = tuples.find(raw);
+        assert_eq!(found, Ok(raw.len()), "{rows} rows are well-formed");
+        let block = encoder.encode_tuples(0, raw, &tuples, out);
         block.expect("the rows make a block");
         encoded += out.len();
     }

@@ -2,7 +2,7 @@
 
 use pgpipe::chunk::{ChunkId, Digest};
 use pgpipe::codec::{ChunkEncoder, ChunkParams, Kind};
-use pgpipe::copy::{BINARY_HEADER, BINARY_TRAILER};
+use pgpipe::copy::{BINARY_HEADER, BINARY_TRAILER, Tuples};
 use pgpipe::schema::{QualifiedName, SequenceValue};
 use pgpipe::wire::Role;
 use pgpipe::wire::frame;
@@ -42,6 +42,15 @@ pub(crate) fn seeds() -> Vec<Seed> {
             "zstd-stamped",
             chunk(2, ChunkParams::default()),
         ),
+        ("decode_block", "columns", [&[0][..], &columns()].concat()),
+        (
+            "decode_block",
+            "columns-stamped",
+            [&[2][..], &columns()].concat(),
+        ),
+        ("round_trip", "tuples", [&[0x80][..], &rows].concat()),
+        ("round_trip", "no-columns", vec![0; 6]),
+        ("round_trip", "cut", cut_rows()),
         ("decode_block", "plain", chunk(1, plain)),
         ("decode_block", "plain-stamped", chunk(3, plain)),
     ];
@@ -81,6 +90,37 @@ fn chunk(params: ChunkParams) -> Vec<u8> {
         encoder
             .encode(part, &rows(), ended, kind, &mut out)
             .expect("three rows make a block");
+        chunk.extend_from_slice(&out);
+    }
+    encoder.finish(&mut out).expect("the chunk is open");
+    chunk.extend_from_slice(&out);
+    chunk
+}
+
+/// Forty tuples of an int4, a word and an int8, as `round_trip` cuts them; now and then a null.
+fn cut_rows() -> Vec<u8> {
+    let mut bytes = vec![0x83];
+    for n in 0..40u8 {
+        bytes.extend([4, 0, 0, 1, n]);
+        match n % 7 {
+            0 => bytes.push(0xff),
+            word => bytes.extend([3, b'a', b'b', word]),
+        }
+        bytes.extend([8, 0, 0, 0, 0, n / 3, 7, n, n]);
+    }
+    bytes
+}
+
+/// A block of columns, twice, and the end.
+fn columns() -> Vec<u8> {
+    let params = ChunkParams::default();
+    let mut encoder = ChunkEncoder::new(params).expect("the parameters are ours");
+    let (mut out, mut chunk, mut tuples) = (Vec::new(), Vec::new(), Tuples::default());
+    let rows = rows().repeat(20);
+    tuples.find(&rows).expect("the tuples are well-formed");
+    for _ in 0..2 {
+        let header = encoder.encode_tuples(0, &rows, &tuples, &mut out);
+        assert_eq!(header.expect("a block").kind(), Kind::Columns);
         chunk.extend_from_slice(&out);
     }
     encoder.finish(&mut out).expect("the chunk is open");

@@ -3,8 +3,8 @@
 //! Shared by the fuzzer's binaries and by `tests/fuzz_smoke.rs`, which runs it on stable Rust.
 
 use pgpipe::chunk::Digest;
-use pgpipe::codec::{ChunkDecoder, ChunkParams, HEADER_LEN, Header, MAX_WINDOW_LOG};
-use pgpipe::copy::{Flaw, Scanner};
+use pgpipe::codec::{ChunkDecoder, ChunkEncoder, ChunkParams, HEADER_LEN, Header, MAX_WINDOW_LOG};
+use pgpipe::copy::{Flaw, Scanner, Tuples};
 use pgpipe::schema::Format;
 use twox_hash::XxHash3_64;
 
@@ -92,4 +92,61 @@ fn stamp(mut header: [u8; HEADER_LEN], options: u8) -> [u8; HEADER_LEN] {
         header[40..].copy_from_slice(&own.to_le_bytes());
     }
     header
+}
+
+/// Tuples come back as they were, whichever encoding each block gets.
+///
+/// Input: a byte of options, whose lower half is the number of columns, then either tuples or bytes to
+/// cut into fields: a byte of length before each, from NULL_FROM on for a null.
+pub(crate) fn round_trip(data: &[u8]) {
+    let [options, rest @ ..] = data else { return };
+    let raw = match Tuples::default().find(rest) {
+        Ok(len) if len > 0 && len == rest.len() => rest.to_vec(),
+        _ => tuples_of(usize::from(options & 15), rest),
+    };
+    if raw.is_empty() {
+        return;
+    }
+    let params = ChunkParams {
+        level: Some(1),
+        window_log: (10 + (options >> 4)).min(MAX_WINDOW_LOG),
+    };
+    let mut tuples = Tuples::default();
+    tuples.find(&raw).expect("the tuples are well-formed");
+    let mut encoder = ChunkEncoder::new(params).expect("the parameters are ours");
+    let mut decoder = ChunkDecoder::new(MAX_WINDOW_LOG);
+    decoder.start(params).expect("the parameters are ours");
+    let (mut block, mut out) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let header = encoder.encode_tuples(0, &raw, &tuples, &mut block);
+        let header = header.expect("tuples make a block");
+        let decoded = decoder.decode(&header, &block[HEADER_LEN..], &mut out);
+        decoded.expect("what was encoded can be decoded");
+        assert!(out == raw, "other bytes came back");
+    }
+}
+
+const NULL_FROM: u8 = 0xe0;
+
+fn tuples_of(columns: usize, mut bytes: &[u8]) -> Vec<u8> {
+    let mut raw = Vec::new();
+    while !bytes.is_empty() {
+        raw.extend((columns as u16).to_be_bytes());
+        if columns == 0 {
+            bytes = &bytes[1..];
+        }
+        for _ in 0..columns {
+            let (&len, rest) = bytes.split_first().unwrap_or((&NULL_FROM, &[]));
+            bytes = rest;
+            if len >= NULL_FROM {
+                raw.extend((-1i32).to_be_bytes());
+                continue;
+            }
+            let (value, rest) = bytes.split_at(bytes.len().min(len.into()));
+            raw.extend((value.len() as u32).to_be_bytes());
+            raw.extend(value);
+            bytes = rest;
+        }
+    }
+    raw
 }

@@ -12,9 +12,10 @@ use std::path::PathBuf;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 3] = [
+const TARGETS: [(&str, Target); 4] = [
     ("scan_tuples", targets::scan_tuples),
     ("decode_block", targets::decode_block),
+    ("round_trip", targets::round_trip),
     ("decode_message", pgpipe::wire::fuzz_decode),
 ];
 

@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
 /// `(who, whom)` within one layer. Add a line only if it draws no circle.
 const SIBLINGS: &[(&str, &str)] = &[
     ("chunk", "schema"),
+    ("codec", "copy"),
     ("wire", "codec"),
     ("transport", "state"),
     ("clone", "send"),

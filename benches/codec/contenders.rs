@@ -3,9 +3,8 @@
 use std::io::{Read, Write};
 
 use lz4::{BlockMode, BlockSize, ContentChecksum};
-use pgpipe::codec::{
-    ChunkDecoder, ChunkEncoder, ChunkParams, HEADER_LEN, Header, Kind, MAX_WINDOW_LOG,
-};
+use pgpipe::codec::{ChunkDecoder, ChunkEncoder, ChunkParams, HEADER_LEN, Header, MAX_WINDOW_LOG};
+use pgpipe::copy::Tuples;
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective::{self, ZSTD_e_continue, ZSTD_e_end};
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, InBuffer, OutBuffer, ResetDirective};
 
@@ -159,6 +158,7 @@ struct Pgpipe {
     params: ChunkParams,
     encoder: ChunkEncoder,
     decoder: ChunkDecoder,
+    tuples: Tuples,
     buffer: Vec<u8>,
 }
 
@@ -169,6 +169,7 @@ impl Pgpipe {
             params,
             encoder: ChunkEncoder::new(params).expect("the parameters are ours"),
             decoder: ChunkDecoder::new(MAX_WINDOW_LOG),
+            tuples: Tuples::default(),
             buffer: Vec::new(),
         }
     }
@@ -182,10 +183,12 @@ impl Contender for Pgpipe {
     fn encode(&mut self, blocks: &[Block<'_>], out: &mut dyn Write) {
         let started = self.encoder.start(self.params);
         started.expect("the parameters are ours");
-        for (raw, rows) in blocks {
+        for (raw, _) in blocks {
+            let found = self.tuples.find(raw);
+            found.expect("the rows are well-formed");
             let block = self
                 .encoder
-                .encode(0, raw, *rows, Kind::Rows, &mut self.buffer);
+                .encode_tuples(0, raw, &self.tuples, &mut self.buffer);
             block.expect("the rows make a block");
             written(out.write_all(&self.buffer));
         }

@@ -8,14 +8,18 @@ use zstd::zstd_safe::{
     DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, SafeResult, get_error_name,
 };
 
-use super::error::{DecodeError, LengthField};
-use super::header::Header;
+use super::columns::Rebuilder;
+use super::error::{ColumnFlaw, DecodeError, LengthField};
+use super::header::{BESIDE_LEN, Header, Kind};
 use super::params::ChunkParams;
 
 /// Decodes the blocks of one chunk after another, in order; keeps its zstd context.
 pub struct ChunkDecoder {
     context: DCtx<'static>,
     max_window_log: u8,
+    /// What the frame gave for a block of columns.
+    inflated: Vec<u8>,
+    rebuilder: Rebuilder,
     compressed: bool,
     next: u32,
     part: u32,
@@ -36,6 +40,8 @@ impl ChunkDecoder {
         Self {
             context: DCtx::create(),
             max_window_log,
+            inflated: Vec::new(),
+            rebuilder: Rebuilder::default(),
             compressed: false,
             next: 0,
             part: 0,
@@ -86,6 +92,12 @@ impl ChunkDecoder {
         self.state == State::Ended
     }
 
+    /// Where each row of the last block ends, and how many fields it has; of a block of columns, whose
+    /// tuples are built here and need not be looked for again.
+    pub fn built_rows(&self) -> (&[u32], u16) {
+        (self.rebuilder.ends(), self.rebuilder.columns())
+    }
+
     /// Bytes that the context takes.
     pub fn context_bytes(&self) -> usize {
         self.context.sizeof()
@@ -105,14 +117,14 @@ impl ChunkDecoder {
     ) -> Result<(), DecodeError> {
         self.check_place(header)?;
         check_payload(header, payload)?;
-        if self.compressed {
-            self.inflate(header, payload, out)
-                .map_err(|reason| DecodeError::Inflate {
-                    block: header.number,
-                    reason,
-                })?;
-        } else {
-            take_plain(header, payload, out)?;
+        match (header.kind, self.compressed) {
+            (Kind::Columns, true) => self.rebuild(header, payload, out)?,
+            (Kind::Columns, false) => {
+                let block = header.number;
+                return Err(DecodeError::ColumnsUncompressed { block });
+            }
+            (_, true) => inflate(&mut self.context, header, payload, out)?,
+            (_, false) => take_plain(header, payload, out)?,
         }
         if XxHash3_64::oneshot(out) != header.checksum {
             let block = header.number;
@@ -143,34 +155,25 @@ impl ChunkDecoder {
         Ok(())
     }
 
-    /// Inflates into `out`, which is made one byte longer than the header states, no more: a frame
-    /// that yields that byte is refused.
-    fn inflate(
+    fn rebuild(
         &mut self,
         header: &Header,
         payload: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<(), &'static str> {
-        let expected = header.inflated_len as usize;
-        out.resize(expected + 1, 0);
-        let mut input = InBuffer::around(payload);
-        let mut output = OutBuffer::around(&mut out[..]);
-        let mut frame_ended = false;
-        while !frame_ended && input.pos() < payload.len() && output.pos() <= expected {
-            let hint = self.context.decompress_stream(&mut output, &mut input);
-            frame_ended = hint.map_err(get_error_name)? == 0;
-        }
-        if output.pos() != expected {
-            return Err("it yields more or fewer bytes than its header states");
-        }
-        if input.pos() != payload.len() {
-            return Err("bytes follow its zstd frame");
-        }
-        if frame_ended != header.is_end() {
-            return Err("its zstd frame does not end where the chunk ends");
-        }
-        out.truncate(expected);
-        Ok(())
+    ) -> Result<(), DecodeError> {
+        let block = header.number;
+        let flawed = |flaw| DecodeError::Columns { block, flaw };
+        let parted = payload.split_first_chunk::<BESIDE_LEN>();
+        let (beside, payload) = parted.ok_or_else(|| flawed(ColumnFlaw::Beside))?;
+        let framed = payload
+            .len()
+            .checked_sub(u32::from_le_bytes(*beside) as usize);
+        let framed = framed.ok_or_else(|| flawed(ColumnFlaw::Beside))?;
+        let (payload, beside) = payload.split_at(framed);
+        inflate(&mut self.context, header, payload, &mut self.inflated)?;
+        let size = (header.rows as usize, header.raw_len as usize);
+        let rebuilt = self.rebuilder.rebuild(size, &self.inflated, beside, out);
+        rebuilt.map_err(flawed)
     }
 
     fn advance(&mut self, header: &Header) {
@@ -181,6 +184,42 @@ impl ChunkDecoder {
             self.state = State::Ended;
         }
     }
+}
+
+/// Inflates into `out`, which is made one byte longer than the header states, no more: a frame that
+/// yields that byte is refused.
+fn inflate(
+    context: &mut DCtx<'static>,
+    header: &Header,
+    payload: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    let refused = |reason| DecodeError::Inflate {
+        block: header.number,
+        reason,
+    };
+    let expected = header.inflated_len as usize;
+    out.resize(expected + 1, 0);
+    let mut input = InBuffer::around(payload);
+    let mut output = OutBuffer::around(&mut out[..]);
+    let mut frame_ended = false;
+    while !frame_ended && input.pos() < payload.len() && output.pos() <= expected {
+        let hint = context.decompress_stream(&mut output, &mut input);
+        frame_ended = hint.map_err(|code| refused(get_error_name(code)))? == 0;
+    }
+    if output.pos() != expected {
+        return Err(refused(
+            "it yields more or fewer bytes than its header states",
+        ));
+    }
+    if input.pos() != payload.len() {
+        return Err(refused("bytes follow its zstd frame"));
+    }
+    if frame_ended != header.is_end() {
+        return Err(refused("its zstd frame does not end where the chunk ends"));
+    }
+    out.truncate(expected);
+    Ok(())
 }
 
 fn check_payload(header: &Header, payload: &[u8]) -> Result<(), DecodeError> {

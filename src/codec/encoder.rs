@@ -3,67 +3,65 @@
 use std::fmt;
 
 use twox_hash::XxHash3_64;
-use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
-use zstd::zstd_safe::{
-    CCtx, CParameter, InBuffer, OutBuffer, ResetDirective, SafeResult, get_error_name,
-};
 
+use super::columns::{Columns, Encodings};
 use super::error::EncodeError;
+use super::frame::{Frame, Then};
 use super::header::{HEADER_LEN, Header, Kind, encoded_limit, rows_fit};
 use super::params::{ChunkParams, MAX_WINDOW_LOG};
 use super::{MAX_ENCODED_LEN, MAX_RAW_LEN};
-
-/// Entries of the fast levels' hash table, as a logarithm; zstd's own choice for them is 13 or 14.
-///
-/// With 14, whatever repeats a minute of history later has been overwritten, however large the
-/// window. Level 1, window 2^22, 1 MiB blocks, 14 against 16: disk usage 3.9 at 303 MB/s against 33.9
-/// at 1321 MB/s; disk hourly 3.9 at 300 against 4.3 at 240; VM samples 14.1 at 723 against 13.2 at 602.
-/// 17 wins nothing more on the first (36.3) and is slower on the others.
-const FAST_HASH_LOG: u32 = 16;
-
-/// The last level to which [`FAST_HASH_LOG`] applies; from 2 on zstd takes as much or more by itself.
-const LAST_FAST_LEVEL: i32 = 1;
+use crate::copy::Tuples;
 
 /// Encodes the blocks of one chunk after another, in order; keeps its zstd context.
 pub struct ChunkEncoder {
-    context: CCtx<'static>,
-    compressed: bool,
+    frame: Frame,
+    columns: Columns,
+    params: ChunkParams,
     next: u32,
     part: u32,
     ended: bool,
+    /// Of the present block's pieces: column, bytes, bytes compressed.
+    pieces: Vec<(usize, u32, u32)>,
 }
 
 impl ChunkEncoder {
     /// An encoder that has begun a chunk.
     pub fn new(params: ChunkParams) -> Result<Self, EncodeError> {
         let mut encoder = Self {
-            context: CCtx::create(),
-            compressed: false,
+            frame: Frame::new(),
+            columns: Columns::default(),
+            params,
             next: 0,
             part: 0,
             ended: true,
+            pieces: Vec::new(),
         };
         encoder.start(params)?;
         Ok(encoder)
     }
 
+    /// Stores columns in these encodings only; for benches, which weigh what each is worth.
+    pub fn restrict(&mut self, encodings: Encodings) {
+        self.columns.restrict(encodings);
+    }
+
     /// Begins a new chunk, whatever became of the one before.
     pub fn start(&mut self, params: ChunkParams) -> Result<(), EncodeError> {
         params.check(MAX_WINDOW_LOG)?;
+        self.params = params;
         self.next = 0;
         self.part = 0;
+        self.columns.forget();
         self.ended = false;
-        self.compressed = params.level.is_some();
-        match params.level {
-            Some(level) => {
-                let prepared = self.prepare(level, params.window_log);
-                self.zstd("prepare for", prepared).map(drop)
-            }
-            None => Ok(()),
-        }
+        let begun = params
+            .level
+            .map(|level| self.frame.begin(level, params.window_log));
+        begun
+            .unwrap_or(Ok(()))
+            .map_err(|reason| self.failed("prepare for", reason))
     }
 
-    /// Encodes `raw`, in which `rows` rows of `part` end, as the chunk's next block.
+    /// Encodes `raw`, in which `rows` rows of `part` end, as the chunk's next block, byte for byte.
     ///
     /// `out` is cleared and then holds header and payload, at most
     /// [`HEADER_LEN`] + [`MAX_ENCODED_LEN`] bytes. Parts come in ascending order. After an error the
@@ -77,35 +75,54 @@ impl ChunkEncoder {
         out: &mut Vec<u8>,
     ) -> Result<Header, EncodeError> {
         self.check(part, raw.len(), rows, kind)?;
-        self.part = part;
-        let header = self.header(kind, part, rows, raw);
-        self.write(header, raw, ZSTD_EndDirective::ZSTD_e_flush, out)
+        self.enter(part);
+        self.write(self.header(kind, rows, raw), raw, Then::Flush, out)
+    }
+
+    /// Encodes whole tuples, of which `tuples` is the index, as columns where that pays: it does not
+    /// without compression. All else as for [`encode`](Self::encode).
+    pub fn encode_tuples(
+        &mut self,
+        part: u32,
+        raw: &[u8],
+        tuples: &Tuples,
+        out: &mut Vec<u8>,
+    ) -> Result<Header, EncodeError> {
+        let rows = u32::try_from(tuples.rows()).unwrap_or(u32::MAX);
+        self.check(part, raw.len(), rows, Kind::Rows)?;
+        if tuples.bytes() != raw.len() {
+            let (block, len) = (self.next, raw.len());
+            return Err(EncodeError::Rows { block, rows, len });
+        }
+        self.enter(part);
+        let header = self.header(Kind::Rows, rows, raw);
+        if self.params.level.is_some() && self.columns.arrange(raw, tuples) {
+            self.write_columns(header, out)
+        } else {
+            self.write(header, raw, Then::Flush, out)
+        }
     }
 
     /// Ends the chunk with a block that carries no rows; `out` as for [`encode`](Self::encode).
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Header, EncodeError> {
         self.check_open()?;
-        let header = self.header(Kind::End, 0, 0, &[]);
-        let header = self.write(header, &[], ZSTD_EndDirective::ZSTD_e_end, out)?;
+        self.part = 0;
+        let header = self.header(Kind::End, 0, &[]);
+        let header = self.write(header, &[], Then::End, out)?;
         self.ended = true;
         Ok(header)
     }
 
-    /// Bytes that the context takes.
+    /// Bytes that the zstd context takes.
     pub fn context_bytes(&self) -> usize {
-        self.context.sizeof()
+        self.frame.context_bytes()
     }
 
-    fn prepare(&mut self, level: i32, window_log: u8) -> SafeResult {
-        self.context.reset(ResetDirective::SessionAndParameters)?;
-        self.context
-            .set_parameter(CParameter::CompressionLevel(level))?;
-        if level <= LAST_FAST_LEVEL {
-            self.context
-                .set_parameter(CParameter::HashLog(FAST_HASH_LOG))?;
+    fn enter(&mut self, part: u32) {
+        if part != self.part {
+            self.columns.forget();
         }
-        self.context
-            .set_parameter(CParameter::WindowLog(u32::from(window_log)))
+        self.part = part;
     }
 
     fn check_open(&self) -> Result<(), EncodeError> {
@@ -120,8 +137,8 @@ impl ChunkEncoder {
     fn check(&self, part: u32, len: usize, rows: u32, kind: Kind) -> Result<(), EncodeError> {
         self.check_open()?;
         let block = self.next;
-        if kind == Kind::End {
-            return Err(EncodeError::EndByHand { block });
+        if matches!(kind, Kind::End | Kind::Columns) {
+            return Err(EncodeError::KindByHand { block, kind });
         }
         if len == 0 || len > MAX_RAW_LEN as usize {
             return Err(EncodeError::Length { block, len });
@@ -137,12 +154,12 @@ impl ChunkEncoder {
     }
 
     /// The header of a block of checked length, still without its encoded length.
-    fn header(&self, kind: Kind, part: u32, rows: u32, raw: &[u8]) -> Header {
+    fn header(&self, kind: Kind, rows: u32, raw: &[u8]) -> Header {
         let raw_len = raw.len() as u32;
         Header {
             kind,
             number: self.next,
-            part,
+            part: self.part,
             rows,
             raw_len,
             inflated_len: raw_len,
@@ -153,52 +170,56 @@ impl ChunkEncoder {
 
     fn write(
         &mut self,
-        mut header: Header,
+        header: Header,
         raw: &[u8],
-        directive: ZSTD_EndDirective,
+        then: Then,
         out: &mut Vec<u8>,
     ) -> Result<Header, EncodeError> {
-        out.clear();
-        out.reserve(HEADER_LEN + encoded_limit(header.inflated_len) as usize);
-        out.resize(HEADER_LEN, 0);
-        if self.compressed {
-            self.compress(raw, directive, out)?;
+        begin(header, out);
+        if self.params.level.is_some() {
+            let compressed = self.frame.append(raw, then, out);
+            compressed.map_err(|reason| self.failed("compress", reason))?;
         } else {
             out.extend_from_slice(raw);
         }
+        Ok(self.end(header, out))
+    }
+
+    /// Writes what the columns have arranged.
+    fn write_columns(&mut self, header: Header, out: &mut Vec<u8>) -> Result<Header, EncodeError> {
+        let sections = self.columns.sections();
+        let header = Header {
+            kind: Kind::Columns,
+            inflated_len: sections.framed_len() as u32,
+            ..header
+        };
+        begin(header, out);
+        out.extend((sections.beside().len() as u32).to_le_bytes());
+        self.pieces.clear();
+        let mut compressed = Ok(());
+        for piece in sections.pieces() {
+            let before = out.len();
+            let then = if piece.flush { Then::Flush } else { Then::GoOn };
+            compressed = compressed.and_then(|()| self.frame.append(piece.bytes, then, out));
+            let taken = (out.len() - before) as u32;
+            self.pieces
+                .push((piece.column, piece.bytes.len() as u32, taken));
+        }
+        out.extend_from_slice(sections.beside());
+        compressed.map_err(|reason| self.failed("compress", reason))?;
+        let window = 1 << self.params.window_log;
+        self.columns.learn(header.rows, &self.pieces, window);
+        Ok(self.end(header, out))
+    }
+
+    /// Completes the header in front of a payload, and counts the block.
+    fn end(&mut self, mut header: Header, out: &mut [u8]) -> Header {
         header.encoded_len = (out.len() - HEADER_LEN) as u32;
-        debug_assert!(header.encoded_len <= encoded_limit(header.inflated_len));
+        debug_assert!(header.encoded_len <= encoded_limit(header.raw_len));
         debug_assert!(header.encoded_len <= MAX_ENCODED_LEN);
         out[..HEADER_LEN].copy_from_slice(&header.to_bytes());
         self.next += 1;
-        Ok(header)
-    }
-
-    /// Appends to `out` all that zstd has for `raw`; its capacity is enough for that.
-    fn compress(
-        &mut self,
-        raw: &[u8],
-        directive: ZSTD_EndDirective,
-        out: &mut Vec<u8>,
-    ) -> Result<(), EncodeError> {
-        let mut input = InBuffer::around(raw);
-        loop {
-            let before = out.len();
-            let mut output = OutBuffer::around_pos(out, before);
-            let left = self
-                .context
-                .compress_stream2(&mut output, &mut input, directive);
-            if self.zstd("compress", left)? == 0 {
-                return Ok(());
-            }
-            if out.len() == before {
-                return Err(self.failed("compress", "its output is longer than zstd's bound"));
-            }
-        }
-    }
-
-    fn zstd(&self, action: &'static str, result: SafeResult) -> Result<usize, EncodeError> {
-        result.map_err(|code| self.failed(action, get_error_name(code)))
+        header
     }
 
     fn failed(&self, action: &'static str, reason: &'static str) -> EncodeError {
@@ -210,10 +231,17 @@ impl ChunkEncoder {
     }
 }
 
+/// Makes room for the longest payload that may follow, and leaves the header's place.
+fn begin(header: Header, out: &mut Vec<u8>) {
+    out.clear();
+    out.reserve(HEADER_LEN + encoded_limit(header.raw_len) as usize);
+    out.resize(HEADER_LEN, 0);
+}
+
 impl fmt::Debug for ChunkEncoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChunkEncoder")
-            .field("compressed", &self.compressed)
+            .field("params", &self.params)
             .field("next", &self.next)
             .field("ended", &self.ended)
             .finish_non_exhaustive()

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::header::Kind;
+
 /// Parameters that no chunk may have here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParamsError {
@@ -23,8 +25,8 @@ pub enum EncodeError {
     Rows { block: u32, rows: u32, len: usize },
     #[error("cannot encode block {block}: part {part} comes after part {after}")]
     PartBackwards { block: u32, part: u32, after: u32 },
-    #[error("cannot encode block {block}: the end of a chunk is made by finish")]
-    EndByHand { block: u32 },
+    #[error("cannot encode block {block}: kind {kind:?} is not the caller's to choose")]
+    KindByHand { block: u32, kind: Kind },
     #[error("cannot encode another block after block {block}: the chunk has ended")]
     Ended { block: u32 },
     #[error("zstd cannot {action} block {block}: {reason}")]
@@ -70,12 +72,56 @@ pub enum DecodeError {
     TrailingBytes { block: u32, extra: u64 },
     #[error("block {block} does not inflate: {reason}")]
     Inflate { block: u32, reason: &'static str },
+    #[error("block {block} has columns in a chunk without compression")]
+    ColumnsUncompressed { block: u32 },
+    #[error("block {block} has malformed columns: {flaw}")]
+    Columns { block: u32, flaw: ColumnFlaw },
     #[error("block {block} does not have the checksum that its header states")]
     Checksum { block: u32 },
     #[error("a block came before its chunk was started")]
     NotStarted,
     #[error("an earlier block of the chunk was refused")]
     Refused,
+}
+
+/// What is wrong with a block's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ColumnFlaw {
+    #[error("{0} columns, more than a tuple can have")]
+    Columns(u16),
+    #[error("what they have beside the frame is longer than their payload")]
+    Beside,
+    #[error("their head is cut short")]
+    HeadShort,
+    #[error("a stream is cut short")]
+    StreamShort,
+    #[error("bytes follow the last stream")]
+    Trailing,
+    #[error("null kind {0} is not known here; use the same pgpipe on both sides")]
+    NullKind(u8),
+    #[error("a null map has bits behind the last row")]
+    Padding,
+    #[error("a null map leaves no row a value")]
+    Nulls,
+    #[error("encoding {0} is not known here; use the same pgpipe on both sides")]
+    Encoding(u8),
+    #[error("integer transform {0} is not known here; use the same pgpipe on both sides")]
+    Transform(u8),
+    #[error("{0} byte planes, more than an integer has")]
+    Planes(u8),
+    #[error("values at place {0}, which is not known here; use the same pgpipe on both sides")]
+    Place(u8),
+    #[error("integers of {0} bytes")]
+    Width(u8),
+    #[error("a numeric display scale of {0}")]
+    Scale(u8),
+    #[error("a dictionary that cannot be one")]
+    Entries,
+    #[error("an index beyond its dictionary")]
+    Index,
+    #[error("they are not as long as the block's raw length")]
+    RawLen,
 }
 
 /// The header field that a [`DecodeError::Length`] is about.

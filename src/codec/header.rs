@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  magic "PGPB"                  4     little-endian throughout
-//!  4  version = 1                   1
+//!  4  version, 1 or 2               1
 //!  5  kind                          1
 //!  6  flags = 0                     2
 //!  8  block number in the chunk     4
@@ -23,8 +23,12 @@ use super::{MAX_INFLATED_LEN, MAX_RAW_LEN};
 /// Bytes of a header.
 pub const HEADER_LEN: usize = 48;
 
+/// Bytes of a number in front of a payload of columns: how much of it is beside the frame.
+pub(super) const BESIDE_LEN: usize = 4;
+
 const MAGIC: [u8; 4] = *b"PGPB";
-const VERSION: u8 = 1;
+/// What is written; version 1, which had no columns, is read too.
+const VERSION: u8 = 2;
 const CHECKED_LEN: usize = 40;
 
 /// What a block's raw bytes are.
@@ -36,6 +40,8 @@ pub enum Kind {
     Rows = 1,
     /// Any bytes: a piece of a row larger than a block, or lines of text.
     Segment = 2,
+    /// Whole COPY BINARY tuples, at least one, stored column by column.
+    Columns = 3,
 }
 
 impl Kind {
@@ -44,6 +50,7 @@ impl Kind {
             0 => Ok(Self::End),
             1 => Ok(Self::Rows),
             2 => Ok(Self::Segment),
+            3 => Ok(Self::Columns),
             _ => Err(DecodeError::Kind(byte)),
         }
     }
@@ -101,7 +108,7 @@ impl Header {
         if [m0, m1, m2, m3] != MAGIC {
             return Err(DecodeError::Magic([m0, m1, m2, m3]));
         }
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(DecodeError::Version(version));
         }
         if u64_at(bytes, CHECKED_LEN) != XxHash3_64::oneshot(&bytes[..CHECKED_LEN]) {
@@ -117,6 +124,9 @@ impl Header {
             encoded_len: u32_at(bytes, 28),
             checksum: u64_at(bytes, 32),
         };
+        if version == 1 && header.kind == Kind::Columns {
+            return Err(DecodeError::Kind(kind));
+        }
         match u16::from_le_bytes([f0, f1]) {
             0 => header.check(),
             flags => Err(DecodeError::Flags(flags)),
@@ -159,12 +169,16 @@ impl Header {
     fn check(self) -> Result<Self, DecodeError> {
         self.check_raw()?;
         self.check_rows()?;
-        if self.inflated_len != self.raw_len || self.inflated_len > MAX_INFLATED_LEN {
-            let rule = "which is not its raw length";
+        let fits = match self.kind {
+            Kind::Columns => self.inflated_len <= self.raw_len,
+            _ => self.inflated_len == self.raw_len,
+        };
+        if !fits || self.inflated_len > MAX_INFLATED_LEN {
+            let rule = "which its raw length does not allow";
             return Err(self.refuse(LengthField::InflatedLen, self.inflated_len, rule));
         }
-        if self.encoded_len > encoded_limit(self.inflated_len) {
-            let rule = "more than its inflated length needs";
+        if self.encoded_len > encoded_limit(self.raw_len) {
+            let rule = "more than its raw length needs";
             return Err(self.refuse(LengthField::EncodedLen, self.encoded_len, rule));
         }
         if self.is_end() && self.part != 0 {
@@ -211,7 +225,7 @@ pub(super) fn rows_fit(kind: Kind, rows: u32, raw_len: usize) -> bool {
     let rows = rows as usize;
     match kind {
         Kind::End => rows == 0,
-        Kind::Rows => rows > 0 && rows <= raw_len / 2,
+        Kind::Rows | Kind::Columns => rows > 0 && rows <= raw_len / 2,
         Kind::Segment => rows <= raw_len,
     }
 }

@@ -8,12 +8,15 @@ mod framing;
 mod scanner;
 mod straddle;
 mod tuple;
+mod tuples;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Flaw, ScanError};
 pub use scanner::{Scanned, Scanner};
+pub use tuple::{COUNT_LEN, LENGTH_LEN, NULL};
+pub use tuples::{Column, Tuples, Width};
 
 /// What stands before the first tuple of a binary COPY stream: signature, no flags, no extension.
 pub const BINARY_HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

@@ -8,7 +8,8 @@ use twox_hash::XxHash3_128;
 use super::error::{Flaw, FlawAt, ScanError};
 use super::framing::Framing;
 use super::straddle::Straddle;
-use super::tuple::whole_tuples;
+use super::tuple::check_count;
+use super::tuples::Tuples;
 use crate::chunk::Digest;
 use crate::schema::Format;
 
@@ -23,6 +24,7 @@ pub struct Scanner {
     framing: Framing,
     /// Fields of each tuple, from the first one or given; binary only.
     columns: Option<u16>,
+    tuples: Tuples,
     straddle: Straddle,
     digest: Digest,
     /// Bytes of the stream before the present call.
@@ -61,6 +63,7 @@ impl Scanner {
             format,
             framing,
             columns: None,
+            tuples: Tuples::default(),
             straddle: Straddle::new(),
             digest: Digest::default(),
             offset: 0,
@@ -71,6 +74,10 @@ impl Scanner {
     pub fn with_columns(mut self, columns: u16) -> Self {
         self.columns = Some(columns);
         self
+    }
+
+    pub fn is_binary(&self) -> bool {
+        self.format == Format::Binary
     }
 
     /// Fields of each tuple, once known; never known of text.
@@ -99,6 +106,32 @@ impl Scanner {
         })
     }
 
+    /// The index of the tuples that the last call found whole: of all of its payload, where it said so.
+    pub fn tuples(&self) -> &Tuples {
+        &self.tuples
+    }
+
+    /// Adds whole tuples of `columns` fields whose `ends` are known; they make up `bytes`.
+    ///
+    /// The caller has built them: nothing but their place in the stream is checked here.
+    pub fn add_built(&mut self, bytes: &[u8], ends: &[u32], columns: u16) -> Result<(), ScanError> {
+        let flaw = if self.straddle.is_open() {
+            Some(Flaw::EndsInsideRow)
+        } else {
+            check_count(columns.to_be_bytes(), &mut self.columns).err()
+        };
+        if let Some(flaw) = flaw {
+            return Err(FlawAt::new(0, flaw).in_stream(self.offset));
+        }
+        add_rows(
+            &mut self.digest,
+            bytes,
+            ends.iter().map(|end| *end as usize),
+        );
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+
     /// The digest of the whole stream; an error if it has not ended where it may.
     pub fn finish(&self) -> Result<Digest, ScanError> {
         let flaw = match (self.straddle.is_open(), self.framing.is_complete()) {
@@ -113,7 +146,7 @@ impl Scanner {
         let start = self.framing.header(bytes)?;
         let rows = &bytes[start..];
         let taken = match self.format {
-            Format::Binary => self.tuples(rows),
+            Format::Binary => self.whole_and_cut(rows),
             Format::Text => Ok(self.lines(rows)),
         };
         let taken = taken.map_err(|f| f.moved(start))?;
@@ -121,7 +154,7 @@ impl Scanner {
     }
 
     /// How many of `bytes` belong to tuples: all but the trailer.
-    fn tuples(&mut self, bytes: &[u8]) -> Result<usize, FlawAt> {
+    fn whole_and_cut(&mut self, bytes: &[u8]) -> Result<usize, FlawAt> {
         let mut pos = 0;
         if self.straddle.is_open() {
             pos = self.straddling_tuple(bytes)?;
@@ -137,7 +170,9 @@ impl Scanner {
         if self.framing.trailer(bytes)? {
             return Ok(0);
         }
-        let whole = whole_tuples(bytes, &mut self.columns, &mut self.digest)?;
+        let whole = self.tuples.index(bytes, &mut self.columns)?;
+        let ends = self.tuples.starts().skip(1).chain([whole]);
+        add_rows(&mut self.digest, bytes, ends.take(self.tuples.rows()));
         let rest = &bytes[whole..];
         let moved = |f: FlawAt| f.moved(whole);
         if rest.is_empty() || self.framing.trailer(rest).map_err(moved)? {
@@ -166,6 +201,16 @@ impl Scanner {
         }
         self.straddle.line(&bytes[start..], false, &mut self.digest);
         bytes.len()
+    }
+}
+
+/// Adds the rows that end at `ends`, the first of which begins with `bytes`.
+fn add_rows(digest: &mut Digest, bytes: &[u8], ends: impl Iterator<Item = usize>) {
+    let mut start = 0;
+    for end in ends {
+        let row = &bytes[start..end];
+        digest.add_row(XxHash3_128::oneshot(row), row.len() as u64);
+        start = end;
     }
 }
 

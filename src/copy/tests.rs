@@ -119,6 +119,93 @@ proptest! {
     }
 }
 
+/// What a column holds from some row on: a value of one length, of any, or none.
+fn changing_rows() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let kind = prop_oneof![
+        4 => prop::sample::select(vec![0usize, 1, 2, 4, 8, 16, 63, 64, 65, 130]).prop_map(Some),
+        1 => Just(None),
+    ];
+    let column = prop::collection::vec((kind, 0usize..60), 1..3);
+    (prop::collection::vec(column, 0..7), 0usize..80, any::<u8>()).prop_map(
+        |(columns, rows, seed)| {
+            let field = |kinds: &Vec<(Option<usize>, usize)>, row: usize| {
+                let (kind, _) = kinds
+                    .iter()
+                    .rev()
+                    .find(|(_, from)| *from <= row)
+                    .unwrap_or(&kinds[0]);
+                kind.map(|len| vec![seed.wrapping_add(row as u8); len])
+            };
+            let row = |row| tuple(&columns.iter().map(|c| field(c, row)).collect::<Vec<_>>());
+            (0..rows).map(row).collect()
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn widths_that_change_along_the_stream(
+        rows in changing_rows(),
+        more in changing_rows(),
+        cuts in prop::collection::vec(any::<usize>(), 0..6),
+    ) {
+        let stream = rows.concat();
+        let mut scanner = Scanner::for_payload(Format::Binary);
+        scan_cut(&mut scanner, &stream, &cuts);
+        prop_assert_eq!(scanner.finish().unwrap(), digest(&rows));
+        assert_index(&mut Tuples::default(), &rows, cuts.first().copied().unwrap_or_default());
+        // What was learnt of one part is of use for the next, and no harm.
+        if fields(&rows) == fields(&more) {
+            let mut tuples = Tuples::default();
+            assert_index(&mut tuples, &rows, 0);
+            assert_index(&mut tuples, &more, 3);
+            assert_index(&mut tuples, &rows, 1);
+        }
+    }
+}
+
+fn fields(rows: &[Vec<u8>]) -> &[u8] {
+    rows.first().map_or(&[], |row| &row[..2])
+}
+
+/// The index of a stream that lacks its last `cut` bytes is that of the rows that are there whole.
+fn assert_index(tuples: &mut Tuples, rows: &[Vec<u8>], cut: usize) {
+    let mut stream = rows.concat();
+    stream.truncate(stream.len() - cut % (stream.len() + 1));
+    let (mut starts, mut end) = (Vec::new(), 0);
+    for row in rows {
+        if stream.len() < end + row.len() {
+            break;
+        }
+        starts.push(end);
+        end += row.len();
+    }
+    assert_eq!(tuples.find(&stream).unwrap(), end);
+    assert_eq!((tuples.rows(), tuples.bytes()), (starts.len(), end));
+    assert_eq!(tuples.starts().collect::<Vec<_>>(), starts);
+    for (number, column) in tuples
+        .columns()
+        .iter()
+        .enumerate()
+        .filter(|_| !starts.is_empty())
+    {
+        let places = tuples.fields(*column).collect::<Vec<_>>();
+        let naive: Vec<_> = starts
+            .iter()
+            .map(|start| start + field_at(&stream[*start..], number))
+            .collect();
+        assert_eq!(places, naive, "column {number}");
+    }
+}
+
+/// Where the length of a tuple's field begins.
+fn field_at(tuple: &[u8], number: usize) -> usize {
+    (0..number).fold(2, |at, _| {
+        let len = i32::from_be_bytes(*tuple[at..].first_chunk().unwrap());
+        at + 4 + len.max(0) as usize
+    })
+}
+
 fn two_rows() -> Vec<Vec<u8>> {
     vec![
         tuple(&[Some(b"one".to_vec()), None]),
@@ -239,4 +326,16 @@ fn ends_are_checked() {
     let mut text = Scanner::for_payload(Format::Text);
     text.scan(b"no end").unwrap();
     assert_eq!(text.finish().unwrap_err().flaw, Flaw::EndsInsideRow);
+}
+
+/// An index that is kept for another table, of fewer or of more columns, looped for ever once.
+#[test]
+fn an_index_serves_tables_of_other_widths() {
+    let mut tuples = Tuples::default();
+    for columns in [3, 1, 0, 2, 5, 4] {
+        let row = tuple(&vec![Some(b"ab".to_vec()); columns]);
+        let rows = row.repeat(4);
+        assert_eq!(tuples.find(&rows), Ok(rows.len()));
+        assert_eq!((tuples.rows(), tuples.columns().len()), (4, columns));
+    }
 }

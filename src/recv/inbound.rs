@@ -112,14 +112,30 @@ impl<'a> Inbound<'a> {
         self.decoder
             .decode(header, &self.payload, &mut raw)
             .map_err(|e| self.decode_error(e))?;
-        let scanned = current
-            .scanner
-            .scan(&raw)
-            .map_err(|source| WorkError::Scan {
-                chunk: self.chunk.id,
-                source,
-            })?;
-        let claimed_whole = header.kind() == Kind::Rows;
+        let rows = self.count(header, &mut current.scanner, &raw)?;
+        let meter = &self.shared.meter;
+        meter.record(Stage::Decode, started.elapsed());
+        meter.add(Counted {
+            rows: u64::from(rows),
+            raw_bytes: raw.len() as u64,
+            wire_bytes: HEADER_LEN as u64 + u64::from(header.encoded_len()),
+        });
+        Ok(Piece::Rows(raw))
+    }
+
+    /// Adds the block's rows to the part's digest and holds their number against the header's.
+    fn count(&self, header: &Header, scanner: &mut Scanner, raw: &[u8]) -> Result<u32, WorkError> {
+        let malformed = |source| WorkError::Scan {
+            chunk: self.chunk.id,
+            source,
+        };
+        if header.kind() == Kind::Columns && scanner.is_binary() {
+            let (ends, columns) = self.decoder.built_rows();
+            let added = scanner.add_built(raw, ends, columns);
+            return added.map(|()| header.rows()).map_err(malformed);
+        }
+        let scanned = scanner.scan(raw).map_err(malformed)?;
+        let claimed_whole = header.kind() != Kind::Segment;
         if scanned.rows != header.rows() || (claimed_whole && !scanned.whole) {
             return Err(self.disagree(format!(
                 "a block of {} rows says that it has {}",
@@ -127,14 +143,7 @@ impl<'a> Inbound<'a> {
                 header.rows()
             )));
         }
-        let meter = &self.shared.meter;
-        meter.record(Stage::Decode, started.elapsed());
-        meter.add(Counted {
-            rows: u64::from(scanned.rows),
-            raw_bytes: raw.len() as u64,
-            wire_bytes: HEADER_LEN as u64 + u64::from(header.encoded_len()),
-        });
-        Ok(Piece::Rows(raw))
+        Ok(scanned.rows)
     }
 
     fn check_end(&mut self, header: &Header) -> Result<(), WorkError> {

@@ -93,7 +93,6 @@ fn committed(context: &Context, shared: &Shared, chunk: ChunkId) {
 
 fn tuner(context: &Context, talk: &Talk) -> Tuner {
     let window_log = u8::try_from(context.agreed.window_log).expect("windows are below 2^255");
-    let default = ChunkParams::default();
     match context.options.compress {
         Compress::None => Tuner::fixed(ChunkParams::UNCOMPRESSED),
         Compress::Level(level) => Tuner::fixed(ChunkParams {
@@ -101,15 +100,8 @@ fn tuner(context: &Context, talk: &Talk) -> Tuner {
             window_log,
         }),
         Compress::Auto => {
-            let usual = ChunkParams {
-                window_log: default.window_log.min(window_log),
-                ..default
-            };
-            if talk.connection().remote_addr().ip().is_loopback() {
-                Tuner::within_host(usual)
-            } else {
-                Tuner::fixed(usual)
-            }
+            let within_host = talk.connection().remote_addr().ip().is_loopback();
+            Tuner::auto(window_log, context.agreed.max_level, within_host)
         }
     }
 }

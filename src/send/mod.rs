@@ -20,7 +20,7 @@ use prepare::Preparing;
 use record::Record;
 use session::{Context, Ended};
 
-use crate::codec::ChunkParams;
+use crate::codec::Tuner;
 use crate::pg::{ConnInfo, session as pg_session};
 use crate::report::{Display, Ending, Outcome};
 use crate::runtime::tools::{Tool, Tools};
@@ -237,11 +237,18 @@ async fn inspect(options: &Options) -> Result<(ConnInfo, SourceInfo, Tool), Send
 }
 
 fn budget(options: &Options) -> Budget {
-    let level = match options.compress {
-        Compress::Level(level) => level,
-        Compress::Auto | Compress::None => ChunkParams::default().level.unwrap_or(1),
-    };
-    Budget::derive(options.memory, options.jobs, level)
+    let derive = |level| Budget::derive(options.memory, options.jobs, level);
+    match options.compress {
+        Compress::Level(level) => derive(level),
+        Compress::None => derive(1),
+        // What may be tried must not cost a worker or the window.
+        Compress::Auto => {
+            let (usual, hard) = (derive(1), derive(Tuner::HARD_LEVEL));
+            let fits = hard.max_level == Tuner::HARD_LEVEL
+                && (hard.jobs, hard.window_log) == (usual.jobs, usual.window_log);
+            if fits { hard } else { usual }
+        }
+    }
 }
 
 fn limits(budget: &Budget) -> Limits {

@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::chunk::{Chunk, ChunkId, Digest, Plan};
-use crate::codec::{ChunkEncoder, ChunkParams, EncodeError, Kind, Tuner};
-use crate::copy::{ScanError, Scanner};
+use crate::codec::{ChunkEncoder, ChunkParams, EncodeError, Kind, Spent, Tuner};
+use crate::copy::{ScanError, Scanned, Scanner};
 use crate::ledger::Ledger;
 use crate::report::{Counted, Meter, Stage};
 use crate::runtime::{BLOCK_BYTES, Brake, Panicked, Pool, Throttle, lock};
@@ -129,8 +129,10 @@ struct Outgoing<'a> {
     chunk: &'a Chunk,
     params: ChunkParams,
     encoder: &'a mut ChunkEncoder,
-    /// Time in the encoder so far.
+    begun: Instant,
+    /// Time in the encoder so far, and for the link.
     encoding: Duration,
+    sending: Duration,
     stream: SendStream,
     encoded: Vec<u8>,
     digests: Vec<Digest>,
@@ -142,7 +144,7 @@ impl<'a> Outgoing<'a> {
         chunk: &'a Chunk,
         encoder: &'a mut ChunkEncoder,
     ) -> Result<Self, WorkError> {
-        let params = lock(&shared.tuner).choose(chunk.parts[0].table.0);
+        let params = lock(&shared.tuner).choose();
         let header = StreamHeader::Chunk {
             id: chunk.id,
             params,
@@ -166,7 +168,9 @@ impl<'a> Outgoing<'a> {
             chunk,
             params,
             encoder,
+            begun: Instant::now(),
             encoding: Duration::ZERO,
+            sending: Duration::ZERO,
             stream,
             encoded: Vec::new(),
             digests: Vec::new(),
@@ -221,13 +225,7 @@ impl<'a> Outgoing<'a> {
         if payload.is_empty() {
             return Ok(());
         }
-        let kind = if scanned.whole {
-            Kind::Rows
-        } else {
-            Kind::Segment
-        };
-        self.encoder
-            .encode(index, payload, scanned.rows, kind, &mut self.encoded)?;
+        self.encode(index, scanner, &scanned, payload)?;
         let meter = &self.shared.meter;
         meter.record(Stage::Read, filled.took);
         let took = started.elapsed();
@@ -239,6 +237,22 @@ impl<'a> Outgoing<'a> {
             wire_bytes: self.encoded.len() as u64,
         });
         self.write()
+    }
+
+    fn encode(
+        &mut self,
+        index: u32,
+        scanner: &Scanner,
+        scanned: &Scanned,
+        payload: &[u8],
+    ) -> Result<(), EncodeError> {
+        let (encoder, out) = (&mut *self.encoder, &mut self.encoded);
+        if scanned.whole && scanner.is_binary() {
+            encoder.encode_tuples(index, payload, scanner.tuples(), out)?;
+        } else {
+            encoder.encode(index, payload, scanned.rows, Kind::Segment, out)?;
+        }
+        Ok(())
     }
 
     /// Blocks where the peer's flow control says so: that is what bounds our memory.
@@ -259,6 +273,7 @@ impl<'a> Outgoing<'a> {
                 _ = halted.wait_for(|&halted| halted) => Err(WorkError::Halted),
             }
         })?;
+        self.sending += started.elapsed();
         self.shared.meter.record(Stage::Send, started.elapsed());
         Ok(())
     }
@@ -271,8 +286,12 @@ impl<'a> Outgoing<'a> {
         });
         let raw_bytes = self.digests.iter().map(|digest| digest.bytes).sum();
         lock(&self.shared.sent).insert(self.chunk.id, raw_bytes);
-        let table = self.chunk.parts[0].table.0;
-        lock(&self.shared.tuner).learn(table, self.params, raw_bytes, self.encoding);
+        let spent = Spent {
+            encoding: self.encoding,
+            sending: self.sending,
+            whole: self.begun.elapsed(),
+        };
+        lock(&self.shared.tuner).learn(self.params, raw_bytes, spent);
         let end = ChunkEnd {
             parts: std::mem::take(&mut self.digests),
         };

@@ -27,7 +27,9 @@ use crate::wire::Role;
 use crate::wire::frame::{self, FrameError};
 
 /// What this build speaks. Another number is refused, never adapted to.
-pub const PROTOCOL_VERSION: u16 = 1;
+///
+/// 1: blocks of rows; 2: blocks of columns too.
+pub const PROTOCOL_VERSION: u16 = 2;
 
 const MAGIC: [u8; 6] = *b"pgpipe";
 

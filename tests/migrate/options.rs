@@ -33,7 +33,9 @@ fn compression_changes_what_is_on_the_wire_and_nothing_else() {
         .iter()
         .map(|report| report["totals"]["wire_bytes"].as_u64().unwrap())
         .collect();
-    assert!(sizes[0] > sizes[1] && sizes[1] > sizes[2], "{sizes:?}");
+    // Columns leave a higher level next to nothing to find, but it writes other bytes.
+    let (least, most) = (sizes[1].min(sizes[2]), sizes[1].max(sizes[2]));
+    assert!(least < most && 2 * most < sizes[0], "{sizes:?}");
     for table in ["public.t", "public.by_name"] {
         for field in ["rows", "raw_bytes", "digest"] {
             let value = |report| &report::table(report, table)[field];

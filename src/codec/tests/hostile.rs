@@ -120,8 +120,8 @@ fn hostile_headers_are_refused_by_name() {
         stamped(rows, 0, b"HTTP").unwrap_err(),
         DecodeError::Magic(*b"HTTP")
     );
-    assert_eq!(stamped(rows, 4, &[2]).unwrap_err(), DecodeError::Version(2));
-    assert_eq!(stamped(rows, 5, &[3]).unwrap_err(), DecodeError::Kind(3));
+    assert_eq!(stamped(rows, 4, &[3]).unwrap_err(), DecodeError::Version(3));
+    assert_eq!(stamped(rows, 5, &[4]).unwrap_err(), DecodeError::Kind(4));
     assert_eq!(stamped(rows, 6, &[1]).unwrap_err(), DecodeError::Flags(1));
     assert_eq!(length_of(stamped(rows, 16, &word(0))), LengthField::Rows);
     assert_eq!(length_of(stamped(rows, 16, &word(99))), LengthField::Rows);
@@ -261,7 +261,7 @@ fn misuse_of_the_encoder_is_an_error() {
     ));
     assert!(matches!(
         encode(0, b"x", 0, Kind::End),
-        Err(EncodeError::EndByHand { .. })
+        Err(EncodeError::KindByHand { .. })
     ));
     assert!(matches!(
         encode(0, b"xx", 2, Kind::Rows),
@@ -282,4 +282,55 @@ fn misuse_of_the_encoder_is_an_error() {
         ..EITHER[0]
     };
     assert!(ChunkEncoder::new(wrong).is_err());
+}
+
+/// Decodes the blocks before, then the last one with this header.
+fn decode_last(
+    params: ChunkParams,
+    before: &[Vec<u8>],
+    header: &Header,
+    payload: &[u8],
+) -> Result<Vec<u8>, DecodeError> {
+    let (mut decoder, mut out) = (started(params), Vec::new());
+    for block in before {
+        decode_block(&mut decoder, block).unwrap();
+    }
+    decoder.decode(header, payload, &mut out).map(|()| out)
+}
+
+/// The first block has all in the frame, the third has values beside it.
+#[test]
+fn every_truncation_and_flipped_bit_of_columns_is_noticed() {
+    let (params, rows) = columns::every_encoding();
+    let blocks = columns::encode_rows(params, &rows);
+    for number in [0, 2] {
+        let (before, block) = (&blocks[..number], &blocks[number]);
+        let (header, payload) = block.split_first_chunk::<HEADER_LEN>().unwrap();
+        let header = Header::parse(header).unwrap();
+        assert_eq!(number == 2, payload[..4] != [0; 4]);
+        for len in (0..payload.len()).step_by(if number == 0 { 1 } else { 7 }) {
+            let mut cut = header;
+            cut.encoded_len = len as u32;
+            assert!(
+                decode_last(params, before, &cut, &payload[..len]).is_err(),
+                "{len}"
+            );
+        }
+        let mut payload = payload.to_vec();
+        for bit in (0..payload.len() * 8).step_by(if number == 0 { 1 } else { 37 }) {
+            payload[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(out) = decode_last(params, before, &header, &payload) {
+                assert!(out == rows[number].raw, "bit {bit}");
+            }
+            payload[bit / 8] ^= 1 << (bit % 8);
+        }
+        for bit in 0..HEADER_LEN * 8 {
+            let mut broken = block.clone();
+            broken[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                Header::parse(broken.first_chunk().unwrap()).is_err(),
+                "bit {bit}"
+            );
+        }
+    }
 }

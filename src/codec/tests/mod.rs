@@ -1,5 +1,7 @@
 //! Round trips, and everything that must be refused: what both kinds of test share.
 
+mod columns;
+mod example;
 mod hostile;
 mod round_trip;
 

@@ -120,6 +120,24 @@ fn golden_chunks_of_version_1_are_decoded_for_ever() {
     }
 }
 
+/// Written once, with `PGPIPE_WRITE_GOLDEN=1`; the rows follow from a seed.
+#[test]
+fn golden_columns_of_version_2_are_decoded_for_ever() {
+    let (params, rows) = columns::every_encoding();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v2-columns.pgpb");
+    if std::env::var_os("PGPIPE_WRITE_GOLDEN").is_some() {
+        fs::write(&path, columns::encode_rows(params, &rows).concat()).unwrap();
+    }
+    let (accepted, error) = decode_chunk(params, &split_blocks(&fs::read(&path).unwrap()));
+    assert_eq!(error, None);
+    let raws: Vec<_> = rows
+        .into_iter()
+        .map(|r| r.raw)
+        .chain([Vec::new()])
+        .collect();
+    assert!(accepted == raws);
+}
+
 /// Cuts a chunk's bytes at the lengths that its headers state.
 fn split_blocks(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();

@@ -1,0 +1,204 @@
+//! One column of a block on its way in: what its head says, checked, and the streams that it names.
+
+use super::column::{ALL_NULL, DICTIONARY, FIXED, INTS, NO_NULLS, NUMERIC, SOME_NULLS, VARYING};
+use super::ints::{BATCH, Ints};
+use super::numeric::Scale;
+use super::section::{Head, Streams};
+use crate::codec::MAX_RAW_LEN;
+use crate::codec::error::ColumnFlaw;
+use crate::copy::LENGTH_LEN;
+
+/// A column being rebuilt.
+#[derive(Debug)]
+pub(super) struct Incoming<'a> {
+    /// A bit per row, set for a null; none where no row is null, or all are.
+    pub(super) nulls: Option<&'a [u8]>,
+    pub(super) values: Values<'a>,
+}
+
+/// The values of those rows that have one.
+#[derive(Debug)]
+pub(super) enum Values<'a> {
+    /// Every row is null.
+    None,
+    Fixed {
+        width: usize,
+        bytes: &'a [u8],
+    },
+    Varying {
+        lens: Ints<'a>,
+        bytes: &'a [u8],
+    },
+    Ints {
+        width: usize,
+        ints: Ints<'a>,
+    },
+    Numeric {
+        scale: Scale,
+        ints: Ints<'a>,
+    },
+    Dictionary {
+        entries: Vec<&'a [u8]>,
+        indices: Ints<'a>,
+    },
+}
+
+impl<'a> Incoming<'a> {
+    /// Reads the head of a column of `rows` rows, at least one, and takes its streams.
+    pub(super) fn read(
+        head: &mut Head<'a>,
+        streams: &mut Streams<'a>,
+        rows: usize,
+    ) -> Result<Self, ColumnFlaw> {
+        let nulls = match head.byte()? {
+            NO_NULLS => None,
+            SOME_NULLS => Some(streams.take(rows.div_ceil(8))?),
+            ALL_NULL => {
+                return Ok(Self {
+                    nulls: None,
+                    values: Values::None,
+                });
+            }
+            other => return Err(ColumnFlaw::NullKind(other)),
+        };
+        let last = nulls.and_then(<[u8]>::last).copied().unwrap_or_default();
+        if !rows.is_multiple_of(8) && last >> (rows % 8) != 0 {
+            return Err(ColumnFlaw::Padding);
+        }
+        let null_rows: u32 = nulls
+            .unwrap_or_default()
+            .iter()
+            .map(|b| b.count_ones())
+            .sum();
+        let present = rows
+            .checked_sub(null_rows as usize)
+            .filter(|present| *present > 0);
+        let present = present.ok_or(ColumnFlaw::Nulls)?;
+        let values = Values::read(head, streams, present)?;
+        Ok(Self { nulls, values })
+    }
+
+    /// Whether its fields differ in length from row to row.
+    pub(super) fn varies(&self) -> bool {
+        self.nulls.is_some() || self.values.width().is_none()
+    }
+
+    /// Bytes of each row's field, or of its length alone where the rest varies.
+    pub(super) fn fixed_bytes(&self) -> usize {
+        let width = self.values.width().filter(|_| self.nulls.is_none());
+        LENGTH_LEN + width.unwrap_or_default()
+    }
+}
+
+impl<'a> Values<'a> {
+    fn read(head: &mut Head<'a>, streams: &mut Streams<'a>, n: usize) -> Result<Self, ColumnFlaw> {
+        match head.byte()? {
+            INTS => {
+                let width = head.byte()?;
+                if !matches!(width, 2 | 4 | 8) {
+                    return Err(ColumnFlaw::Width(width));
+                }
+                let (width, ints) = (width.into(), Ints::read(head, streams, n)?);
+                Ok(Self::Ints { width, ints })
+            }
+            NUMERIC => {
+                let digits = head.byte()?;
+                let scale = Scale::new(digits.into()).ok_or(ColumnFlaw::Scale(digits))?;
+                let ints = Ints::read(head, streams, n)?;
+                Ok(Self::Numeric { scale, ints })
+            }
+            DICTIONARY => {
+                let count = head.u32()? as usize;
+                if count == 0 || count > n {
+                    return Err(ColumnFlaw::Entries);
+                }
+                let encoding = head.byte()?;
+                let entries = Self::read_bytes(encoding, head, streams, count)?.entries(count);
+                let indices = Ints::read(head, streams, n)?;
+                Ok(Self::Dictionary { entries, indices })
+            }
+            encoding => Self::read_bytes(encoding, head, streams, n),
+        }
+    }
+
+    /// Values as they are, or the entries of a dictionary.
+    fn read_bytes(
+        encoding: u8,
+        head: &mut Head<'a>,
+        streams: &mut Streams<'a>,
+        n: usize,
+    ) -> Result<Self, ColumnFlaw> {
+        match encoding {
+            FIXED => {
+                let width = head.u32()? as usize;
+                let total = width.checked_mul(n).ok_or(ColumnFlaw::StreamShort)?;
+                let bytes = streams.values(head, total)?;
+                Ok(Self::Fixed { width, bytes })
+            }
+            VARYING => {
+                let lens = Ints::read(head, streams, n)?;
+                let total = sum_of_lengths(lens.clone(), n)?;
+                let bytes = streams.values(head, total)?;
+                Ok(Self::Varying { lens, bytes })
+            }
+            other => Err(ColumnFlaw::Encoding(other)),
+        }
+    }
+
+    /// The values one by one; only of bytes as they are.
+    fn entries(self, count: usize) -> Vec<&'a [u8]> {
+        match self {
+            Self::Fixed { width, bytes } if width > 0 => bytes.chunks_exact(width).collect(),
+            Self::Varying { lens, bytes } => cut(lens, bytes, count),
+            _ => vec![&[]; count],
+        }
+    }
+
+    /// The length of all values; none where they differ.
+    fn width(&self) -> Option<usize> {
+        match self {
+            Self::None => Some(0),
+            Self::Fixed { width, .. } | Self::Ints { width, .. } => Some(*width),
+            Self::Varying { .. } | Self::Numeric { .. } => None,
+            Self::Dictionary { entries, .. } => {
+                let width = entries.first().map_or(0, |entry| entry.len());
+                let same = entries.iter().all(|entry| entry.len() == width);
+                same.then_some(width)
+            }
+        }
+    }
+}
+
+fn cut<'a>(mut lens: Ints<'a>, mut bytes: &'a [u8], count: usize) -> Vec<&'a [u8]> {
+    let mut values = Vec::with_capacity(count);
+    let mut batch = [0; BATCH];
+    while values.len() < count {
+        let batch = &mut batch[..BATCH.min(count - values.len())];
+        lens.next(batch);
+        for len in batch {
+            let (value, rest) = bytes.split_at(*len as usize);
+            values.push(value);
+            bytes = rest;
+        }
+    }
+    values
+}
+
+/// The sum of `n` lengths, each of which may be anything until it has been checked here.
+fn sum_of_lengths(mut lens: Ints<'_>, n: usize) -> Result<usize, ColumnFlaw> {
+    let (mut left, mut sum, mut batch) = (n, 0u64, [0; BATCH]);
+    while left > 0 {
+        let batch = &mut batch[..BATCH.min(left)];
+        lens.next(batch);
+        left -= batch.len();
+        let longest = batch.iter().copied().max().unwrap_or_default();
+        if longest > u64::from(MAX_RAW_LEN) {
+            return Err(ColumnFlaw::RawLen);
+        }
+        sum += batch.iter().sum::<u64>();
+        if sum > u64::from(MAX_RAW_LEN) {
+            return Err(ColumnFlaw::RawLen);
+        }
+    }
+    Ok(sum as usize)
+}
