@@ -70,7 +70,7 @@ impl Scratch {
         out: &mut Writer,
     ) -> Result<(), Unfit> {
         if let (Width::Fixed(width @ (2 | 4 | 8)), Plan::Ints(transform)) = (column.width, plan) {
-            self.gather_ints(raw, tuples, column, width);
+            gather_ints(raw, tuples.fields(column), width, &mut self.values);
             out.head.extend([NO_NULLS, INTS, width as u8]);
             ints::write(&mut self.values, transform, out);
             return Ok(());
@@ -87,23 +87,6 @@ impl Scratch {
             Plan::Dictionary(transform) => self.write_dictionary(raw, transform, out)?,
         }
         Ok(())
-    }
-
-    /// Integers that are there in each row.
-    fn gather_ints(&mut self, raw: &[u8], tuples: &Tuples, column: Column, width: u32) {
-        let fields = tuples.fields(column);
-        self.values.clear();
-        match width {
-            2 => self
-                .values
-                .extend(fields.map(|at| int(at, raw, i16::from_be_bytes))),
-            4 => self
-                .values
-                .extend(fields.map(|at| int(at, raw, i32::from_be_bytes))),
-            _ => self
-                .values
-                .extend(fields.map(|at| int(at, raw, i64::from_be_bytes))),
-        }
     }
 
     /// The places of all values, and which rows have none.
@@ -156,18 +139,7 @@ impl Scratch {
             .spans
             .iter()
             .map(|span| span.start as usize - LENGTH_LEN);
-        self.values.clear();
-        match width {
-            2 => self
-                .values
-                .extend(fields.map(|at| int(at, raw, i16::from_be_bytes))),
-            4 => self
-                .values
-                .extend(fields.map(|at| int(at, raw, i32::from_be_bytes))),
-            _ => self
-                .values
-                .extend(fields.map(|at| int(at, raw, i64::from_be_bytes))),
-        }
+        gather_ints(raw, fields, width, &mut self.values);
         out.head.extend([INTS, width as u8]);
         ints::write(&mut self.values, transform, out);
         Ok(())
@@ -203,6 +175,16 @@ impl Scratch {
         write_bytes(raw, entries, &mut self.lens, out);
         ints::write(&mut self.values, transform, out);
         Ok(())
+    }
+}
+
+/// The integers of `width` bytes, 2, 4 or 8, of the fields that begin at `fields`.
+fn gather_ints(raw: &[u8], fields: impl Iterator<Item = usize>, width: u32, values: &mut Vec<u64>) {
+    values.clear();
+    match width {
+        2 => values.extend(fields.map(|at| int(at, raw, i16::from_be_bytes))),
+        4 => values.extend(fields.map(|at| int(at, raw, i32::from_be_bytes))),
+        _ => values.extend(fields.map(|at| int(at, raw, i64::from_be_bytes))),
     }
 }
 

@@ -154,11 +154,12 @@ impl<'a> Ints<'a> {
         taken
     }
 
+    /// The first three planes, and the fourth if there is one.
     fn words(&mut self, out: &mut [u64]) {
         let n = out.len();
         let (a, b, c) = (self.advance(0, n), self.advance(1, n), self.advance(2, n));
         let zeros = [0; BATCH];
-        let d = if self.count == 4 {
+        let d = if self.count >= 4 {
             self.advance(3, n)
         } else {
             &zeros[..n]
@@ -170,11 +171,8 @@ impl<'a> Ints<'a> {
 
     fn longs(&mut self, out: &mut [u64]) {
         let n = out.len();
-        let count = self.count;
-        self.count = 4;
         self.words(out);
-        self.count = count;
-        for plane in 4..count {
+        for plane in 4..self.count {
             let shift = 8 * plane as u32;
             for (value, byte) in out.iter_mut().zip(self.advance(plane, n)) {
                 *value |= u64::from(*byte) << shift;

@@ -14,6 +14,8 @@ pub(super) struct Incoming<'a> {
     /// A bit per row, set for a null; none where no row is null, or all are.
     pub(super) nulls: Option<&'a [u8]>,
     pub(super) values: Values<'a>,
+    /// The length of all values; none where they differ.
+    width: Option<usize>,
 }
 
 /// The values of those rows that have one.
@@ -57,6 +59,7 @@ impl<'a> Incoming<'a> {
                 return Ok(Self {
                     nulls: None,
                     values: Values::None,
+                    width: Some(0),
                 });
             }
             other => return Err(ColumnFlaw::NullKind(other)),
@@ -75,17 +78,22 @@ impl<'a> Incoming<'a> {
             .filter(|present| *present > 0);
         let present = present.ok_or(ColumnFlaw::Nulls)?;
         let values = Values::read(head, streams, present)?;
-        Ok(Self { nulls, values })
+        let width = values.width();
+        Ok(Self {
+            nulls,
+            values,
+            width,
+        })
     }
 
     /// Whether its fields differ in length from row to row.
     pub(super) fn varies(&self) -> bool {
-        self.nulls.is_some() || self.values.width().is_none()
+        self.nulls.is_some() || self.width.is_none()
     }
 
     /// Bytes of each row's field, or of its length alone where the rest varies.
     pub(super) fn fixed_bytes(&self) -> usize {
-        let width = self.values.width().filter(|_| self.nulls.is_none());
+        let width = self.width.filter(|_| self.nulls.is_none());
         LENGTH_LEN + width.unwrap_or_default()
     }
 }
