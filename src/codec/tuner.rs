@@ -41,8 +41,8 @@ pub struct Tuner {
 }
 
 impl Tuner {
-    /// The hardest level that is tried: it takes 2 % off history and 5 % off mixed tables, at half of
-    /// level 1's speed and less; the levels between take off nothing.
+    /// The hardest level that is tried: it takes 2 % off history and 5 % off mixed tables, at a third to
+    /// two thirds of level 1's speed; the levels between take off nothing.
     pub const HARD_LEVEL: i32 = 6;
 
     /// Always these parameters.

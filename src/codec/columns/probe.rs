@@ -9,7 +9,7 @@ use super::ints::Transform;
 use super::section::Writer;
 use crate::copy::{Column, Tuples, Width};
 
-/// Enough rows for zstd's statistics to settle; trying takes about as long as three blocks then.
+/// More than half of a block of history: enough to see what repeats within one.
 pub(super) const SAMPLE_ROWS: usize = 4096;
 
 /// In the order of preference: a later one has to be smaller by a twentieth.
