@@ -58,6 +58,7 @@ impl ChunkDecoder {
             block: 0,
             reason: get_error_name(code),
         })?;
+        self.rebuilder.forget();
         self.compressed = params.level.is_some();
         self.next = 0;
         self.part = 0;
@@ -117,6 +118,9 @@ impl ChunkDecoder {
     ) -> Result<(), DecodeError> {
         self.check_place(header)?;
         check_payload(header, payload)?;
+        if header.part != self.part {
+            self.rebuilder.forget();
+        }
         match (header.kind, self.compressed) {
             (Kind::Columns, true) => self.rebuild(header, payload, out)?,
             (Kind::Columns, false) => {

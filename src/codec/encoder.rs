@@ -40,7 +40,7 @@ impl ChunkEncoder {
         Ok(encoder)
     }
 
-    /// Stores columns in these encodings only; for benches, which weigh what each is worth.
+    /// Stores columns in these encodings only, from the next part on; for benches, which weigh what each is worth.
     pub fn restrict(&mut self, encodings: Encodings) {
         self.columns.restrict(encodings);
     }

@@ -116,10 +116,20 @@ pub enum ColumnFlaw {
     Width(u8),
     #[error("a numeric display scale of {0}")]
     Scale(u8),
+    #[error("dictionary flags {0:#04x} are not known here; use the same pgpipe on both sides")]
+    DictionaryFlags(u8),
     #[error("a dictionary that cannot be one")]
     Entries,
-    #[error("an index beyond its dictionary")]
+    #[error("dictionaries larger than they may be")]
+    DictionaryCost,
+    #[error("ids that are said to follow from column {0}, from which none can")]
+    Context(u16),
+    #[error("an id beyond its dictionary")]
     Index,
+    #[error("an id that is said to be predicted and is not")]
+    Prediction,
+    #[error("more ids than values")]
+    Gaps,
     #[error("they are not as long as the block's raw length")]
     RawLen,
 }

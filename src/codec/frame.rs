@@ -7,27 +7,6 @@ use zstd::zstd_safe::{
     CCtx, CParameter, InBuffer, OutBuffer, ResetDirective, SafeResult, get_error_name,
 };
 
-use super::params::ChunkParams;
-
-/// Entries of the fast levels' hash table, as a logarithm; zstd's own choice for them is 13 or 14.
-///
-/// With 14, whatever repeats a minute of history later has been overwritten, however large the window.
-/// Columns, level 1, window 2^24, 1 MiB blocks, ratio at MB/s to encode:
-///
-/// | hash log | VM samples | disk hourly | disk usage |
-/// |---|---|---|---|
-/// | 14 | 35.5 at 1101 | 8.7 at 817 | 4.6 at 440 |
-/// | 16 | 36.0 at 1099 | 8.8 at 798 | 47.7 at 1118 |
-/// | 17 | 36.1 at 1117 | 8.8 at 796 | 53.3 at 1094 |
-/// | 19 | 36.1 at 1122 | 8.9 at 794 | 55.5 at 1070 |
-const FAST_HASH_LOG: u32 = 17;
-
-/// The largest window for which zstd's own choice will do.
-const LAST_NEAR_WINDOW_LOG: u8 = ChunkParams::NEAR.window_log;
-
-/// The last level to which [`FAST_HASH_LOG`] applies; from 2 on zstd takes as much or more by itself.
-const LAST_FAST_LEVEL: i32 = 1;
-
 /// What becomes of bytes once they are compressed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Then {
@@ -92,10 +71,6 @@ impl Frame {
         self.context.reset(ResetDirective::SessionAndParameters)?;
         self.context
             .set_parameter(CParameter::CompressionLevel(level))?;
-        if level <= LAST_FAST_LEVEL && window_log > LAST_NEAR_WINDOW_LOG {
-            self.context
-                .set_parameter(CParameter::HashLog(FAST_HASH_LOG))?;
-        }
         self.context
             .set_parameter(CParameter::WindowLog(u32::from(window_log)))
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  magic "PGPB"                  4     little-endian throughout
-//!  4  version, 1 or 2               1
+//!  4  version, 1 to 3               1
 //!  5  kind                          1
 //!  6  flags = 0                     2
 //!  8  block number in the chunk     4
@@ -27,8 +27,8 @@ pub const HEADER_LEN: usize = 48;
 pub(super) const BESIDE_LEN: usize = 4;
 
 const MAGIC: [u8; 4] = *b"PGPB";
-/// What is written; version 1, which had no columns, is read too.
-const VERSION: u8 = 2;
+/// What is written. Version 1, which had no columns, and 2, which had other dictionaries, are read too.
+const VERSION: u8 = 3;
 const CHECKED_LEN: usize = 40;
 
 /// What a block's raw bytes are.

@@ -15,7 +15,7 @@ mod tuner;
 #[cfg(test)]
 mod tests;
 
-pub use columns::Encodings;
+pub use columns::{Encodings, fuzz_columns};
 pub use decoder::ChunkDecoder;
 pub use encoder::ChunkEncoder;
 pub use error::{ColumnFlaw, DecodeError, EncodeError, LengthField, ParamsError};

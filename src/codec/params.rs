@@ -21,25 +21,24 @@ pub struct ChunkParams {
     pub window_log: u8,
 }
 
-/// Level 1 with a window of 16 MiB.
+/// Level 1 with zstd's own window for it, 512 KiB.
 ///
 /// Columns of 1 MiB blocks, one core, ratio at MB/s to encode and to decode:
 ///
-/// | level | window | VM samples | disk hourly | disk usage | mail statistics | unique text |
-/// |---|---|---|---|---|---|---|
-/// | -3 | 2^19 | 22.1, 1468, 2759 | 8.0, 969, 2137 | 2.8, 426, 1522 | 8.2, 681, 1532 | 2.5, 210, 1034 |
-/// | 1 | 2^19 | 30.2, 1355, 2681 | 8.4, 914, 1930 | 4.6, 464, 1345 | 9.6, 602, 1218 | 2.6, 245, 1085 |
-/// | 1 | 2^24 | 35.9, 1368, 2703 | 8.8, 901, 1902 | 44.7, 961, 2547 | 10.1, 573, 1211 | 3.2, 187, 642 |
-/// | 4 | 2^24 | 35.8, 1057, 2444 | 8.8, 736, 1965 | 41.3, 741, 2215 | 10.2, 440, 1173 | 3.4, 135, 502 |
-/// | 6 | 2^24 | 36.1, 950, 2530 | 8.9, 539, 1951 | 46.2, 512, 2344 | 10.5, 290, 1223 | 3.4, 66, 580 |
-/// | 9 | 2^24 | 36.1, 873, 2566 | 8.9, 402, 1910 | 48.1, 404, 2470 | 10.7, 224, 1233 | 3.6, 38, 521 |
+/// | level | window | VM samples | disk hourly | disk usage | mail statistics | unique text | wide |
+/// |---|---|---|---|---|---|---|---|
+/// | 1 | 2^19 | 36.8, 1152, 2508 | 8.9, 864, 1750 | 106.2, 1339, 4702 | 12.0, 641, 1502 | 2.6, 220, 943 | 3.4, 229, 503 |
+/// | 1 | 2^22 | 36.8, 1124, 2505 | 8.9, 839, 1744 | 106.2, 1647, 4639 | 12.0, 639, 1490 | 2.6, 213, 952 | 3.4, 226, 505 |
+/// | 3 | 2^22 | 36.8, 990, 2460 | 8.8, 715, 1762 | 90.3, 1349, 4308 | 12.1, 504, 1495 | 3.2, 147, 751 | 3.7, 168, 480 |
+/// | 6 | 2^22 | 36.6, 854, 2377 | 8.9, 478, 1702 | 97.3, 953, 4273 | 12.6, 294, 1484 | 3.4, 58, 763 | 3.9, 90, 482 |
+/// | 9 | 2^22 | 36.5, 776, 2399 | 8.9, 362, 1730 | 100.8, 764, 4289 | 12.8, 217, 1438 | 3.6, 33, 745 | 4.0, 58, 475 |
 ///
-/// What columns leave to be found, level 1 finds; a large window pays where rows repeat after megabytes.
+/// What repeats is in the dictionaries of columns; a larger window is for texts, and for higher levels.
 impl Default for ChunkParams {
     fn default() -> Self {
         Self {
             level: Some(1),
-            window_log: 24,
+            window_log: 19,
         }
     }
 }
@@ -51,18 +50,24 @@ impl ChunkParams {
         window_log: MIN_WINDOW_LOG,
     };
 
-    /// Level 1 with a window of 1 MiB, which the second-level cache holds: less work where rows do not
-    /// repeat after megabytes.
-    pub const NEAR: Self = Self {
-        level: Some(1),
-        window_log: 20,
-    };
-
-    /// The usual window at another level.
+    /// Another level, with a window of 4 MiB where it can make use of one.
     pub fn with_level(level: i32) -> Self {
+        let window_log = if level > 1 {
+            22
+        } else {
+            Self::default().window_log
+        };
         Self {
             level: Some(level),
-            ..Self::default()
+            window_log,
+        }
+    }
+
+    /// With at most that window.
+    pub fn within(self, window_log: u8) -> Self {
+        Self {
+            window_log: self.window_log.min(window_log),
+            ..self
         }
     }
 

@@ -1,8 +1,8 @@
 //! `--compress auto`: how hard the next chunk is compressed, by what the stages wait for.
 //!
 //! Pure. While the encoder waits for the link, fewer bytes are worth more work; where all wait for the
-//! encoder, less work is worth more bytes. Columns leave little for the higher levels to find (see
-//! [`ChunkParams::default`]), so there are few steps.
+//! encoder, less work is worth more bytes. Columns leave little for the higher levels to find but in texts
+//! (see [`ChunkParams::default`]), so there are few steps.
 
 use std::time::Duration;
 
@@ -41,9 +41,12 @@ pub struct Tuner {
 }
 
 impl Tuner {
-    /// The hardest level that is tried: it takes 2 % off history and 5 % off mixed tables, at a third to
-    /// two thirds of level 1's speed; the levels between take off nothing.
-    pub const HARD_LEVEL: i32 = 6;
+    /// Levels to which it steps. The first takes a fifth off texts at two thirds of level 1's speed; the
+    /// second another twentieth off texts and statistics, at a third.
+    const LEVELS: [i32; 2] = [3, 6];
+
+    /// The hardest level that is tried.
+    pub const HARD_LEVEL: i32 = Self::LEVELS[1];
 
     /// Always these parameters.
     pub fn fixed(params: ChunkParams) -> Self {
@@ -57,17 +60,13 @@ impl Tuner {
     /// Begins with the default within `window_log`. Above `max_level` nothing is tried; nor, `within_host`,
     /// what costs more work for fewer bytes: there they cost next to nothing, and the servers want the cores.
     pub fn auto(window_log: u8, max_level: i32, within_host: bool) -> Self {
-        let within = |params: ChunkParams| ChunkParams {
-            window_log: params.window_log.min(window_log),
-            ..params
-        };
-        let mut steps = vec![within(ChunkParams::NEAR), within(ChunkParams::default())];
-        if !within_host && Self::HARD_LEVEL <= max_level {
-            steps.push(within(ChunkParams::with_level(Self::HARD_LEVEL)));
-        }
+        let levels = Self::LEVELS.into_iter();
+        let harder = levels.filter(|level| !within_host && *level <= max_level);
+        let steps = [ChunkParams::default()].into_iter();
+        let steps = steps.chain(harder.map(ChunkParams::with_level));
         Self {
-            steps,
-            at: 1,
+            steps: steps.map(|params| params.within(window_log)).collect(),
+            at: 0,
             barred: 0,
         }
     }
@@ -120,11 +119,12 @@ mod tests {
         let mut tuner = Tuner::auto(24, 19, false);
         assert_eq!(tuner.choose(), ChunkParams::default());
         assert_eq!(learn(&mut tuner, 300, 300), ChunkParams::default());
+        assert_eq!(learn(&mut tuner, 200, 700), ChunkParams::with_level(3));
         assert_eq!(learn(&mut tuner, 200, 700), ChunkParams::with_level(6));
         assert_eq!(learn(&mut tuner, 200, 700), ChunkParams::with_level(6));
+        assert_eq!(learn(&mut tuner, 800, 10), ChunkParams::with_level(3));
         assert_eq!(learn(&mut tuner, 800, 10), ChunkParams::default());
-        assert_eq!(learn(&mut tuner, 800, 10), ChunkParams::NEAR);
-        assert_eq!(learn(&mut tuner, 800, 10), ChunkParams::NEAR);
+        assert_eq!(learn(&mut tuner, 800, 10), ChunkParams::default());
     }
 
     #[test]
@@ -135,12 +135,12 @@ mod tests {
         for _ in 1..BARRED_CHUNKS {
             assert_eq!(learn(&mut tuner, 200, 700), ChunkParams::default());
         }
-        assert_eq!(learn(&mut tuner, 200, 700), ChunkParams::with_level(6));
+        assert_eq!(learn(&mut tuner, 200, 700), ChunkParams::with_level(3));
     }
 
     #[test]
     fn within_a_host_or_beyond_the_budget_nothing_harder_is_tried() {
-        for mut tuner in [Tuner::auto(24, 19, true), Tuner::auto(24, 3, false)] {
+        for mut tuner in [Tuner::auto(24, 19, true), Tuner::auto(24, 2, false)] {
             assert_eq!(learn(&mut tuner, 100, 900), ChunkParams::default());
         }
         let small = Tuner::auto(18, 19, false);
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn small_chunks_and_those_of_another_step_say_nothing() {
         let mut tuner = Tuner::auto(24, 19, false);
-        tuner.learn(ChunkParams::default(), LEAST_RAW_BYTES - 1, spent(900, 0));
-        tuner.learn(ChunkParams::NEAR, MUCH, spent(900, 0));
+        tuner.learn(ChunkParams::default(), LEAST_RAW_BYTES - 1, spent(0, 900));
+        tuner.learn(ChunkParams::with_level(3), MUCH, spent(0, 900));
         assert_eq!(tuner.choose(), ChunkParams::default());
         let mut fixed = Tuner::fixed(ChunkParams::UNCOMPRESSED);
         assert_eq!(learn(&mut fixed, 900, 0), ChunkParams::UNCOMPRESSED);

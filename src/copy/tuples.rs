@@ -128,17 +128,23 @@ impl Tuples {
         rows.map(move |row| row[column.run as usize] as usize + column.offset as usize)
     }
 
-    /// The same tuples, at most the first `rows` of them.
-    pub fn first(&self, rows: usize) -> Self {
-        let rows = rows.min(self.rows);
+    /// Some of the tuples: `runs` times `rows` neighbours, from the first to the last; all where they are not more.
+    pub fn sample(&self, runs: usize, rows: usize) -> Self {
         let stride = self.runs.len();
-        let end = self.starts.get(rows * stride).map(|start| *start as usize);
+        let starts = if self.rows <= runs * rows {
+            self.starts.clone()
+        } else {
+            let last = self.rows - rows;
+            let firsts = (0..runs).map(|run| last * run / (runs - 1).max(1));
+            let picked = firsts.map(|first| &self.starts[first * stride..(first + rows) * stride]);
+            picked.flatten().copied().collect()
+        };
         Self {
             columns: self.columns.clone(),
             runs: self.runs.clone(),
-            starts: self.starts[..rows * stride].to_vec(),
-            rows,
-            end: end.unwrap_or(self.end),
+            rows: self.rows.min(runs * rows),
+            starts,
+            end: self.end,
         }
     }
 

@@ -20,10 +20,13 @@ const ENCODED_BUFFERS: usize = 2;
 /// What a worker keeps to find the fields of a block and to turn them into columns, or back: index,
 /// values, streams. Reckoned: 24 bytes for each row of a narrow table's block, and the block once more.
 const COLUMNS_SCRATCH: u64 = 4 * MIB;
-/// A larger zstd window would leave room for fewer workers.
-const MAX_WINDOW_LOG: u32 = 24;
-/// Below 1 MiB a window would not reach back over even one block.
-const MIN_WINDOW_LOG: u32 = 20;
+/// The dictionaries of a worker's columns: 8 MiB by the block format's rule (`docs/block.md`), and half as
+/// much for what buffers grow ahead, for finding entries and for learning what predicts them.
+const DICTIONARIES: u64 = 12 * MIB;
+/// No level gains by a larger zstd window what it costs.
+const MAX_WINDOW_LOG: u32 = 22;
+/// zstd's own for level 1.
+const MIN_WINDOW_LOG: u32 = 19;
 /// Covers 1 Gbit/s at 130 ms for one stream.
 const MAX_STREAM_WINDOW: u64 = 16 * MIB;
 const MIN_STREAM_WINDOW: u64 = MIB;
@@ -126,7 +129,8 @@ fn connection_minimum(jobs: usize) -> u64 {
 
 fn workers(jobs: usize, window_log: u32, level: i32) -> u64 {
     let buffers = (RAW_BUFFERS + ENCODED_BUFFERS) as u64 * BLOCK_BYTES as u64;
-    jobs as u64 * (buffers + COLUMNS_SCRATCH + (1 << window_log) + codec_tables(level))
+    let columns = COLUMNS_SCRATCH + DICTIONARIES;
+    jobs as u64 * (buffers + columns + (1 << window_log) + codec_tables(level))
 }
 
 /// What a zstd compression context takes beside its window: its tables and work space.
@@ -198,15 +202,15 @@ mod tests {
     #[test]
     fn too_many_jobs_are_capped_and_it_is_said() {
         let budget = Budget::derive(64 * MIB, 16, 1);
-        assert_eq!(budget.jobs, 2);
+        assert_eq!(budget.jobs, 1);
         let reason = budget.reduced.unwrap();
-        assert_eq!(reason, "16 jobs need more than --memory 64MiB: 2 are used");
+        assert_eq!(reason, "16 jobs need more than --memory 64MiB: 1 are used");
     }
 
     #[test]
     fn a_level_too_high_for_the_memory_is_lowered_and_it_is_said() {
         let budget = Budget::derive(64 * MIB, 2, 19);
-        assert_eq!((budget.jobs, budget.max_level), (1, 9));
+        assert_eq!((budget.jobs, budget.max_level), (1, 8));
         assert!(budget.reduced.unwrap().contains("level 19"));
     }
 

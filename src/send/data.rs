@@ -95,10 +95,10 @@ fn tuner(context: &Context, talk: &Talk) -> Tuner {
     let window_log = u8::try_from(context.agreed.window_log).expect("windows are below 2^255");
     match context.options.compress {
         Compress::None => Tuner::fixed(ChunkParams::UNCOMPRESSED),
-        Compress::Level(level) => Tuner::fixed(ChunkParams {
-            level: Some(level.min(context.agreed.max_level)),
-            window_log,
-        }),
+        Compress::Level(level) => {
+            let level = level.min(context.agreed.max_level);
+            Tuner::fixed(ChunkParams::with_level(level).within(window_log))
+        }
         Compress::Auto => {
             let within_host = talk.connection().remote_addr().ip().is_loopback();
             Tuner::auto(window_log, context.agreed.max_level, within_host)

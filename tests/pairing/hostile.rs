@@ -225,7 +225,7 @@ fn frame(body: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn broken_first_frames_are_refused() {
-    let hello_without_proof = b"pgpipe\x02\x00\x00\x00\x00";
+    let hello_without_proof = b"pgpipe\x03\x00\x00\x00\x00";
     let error = first_words(&frame(hello_without_proof)).await;
     assert_eq!(error.refusal(), Some(Refusal::NotPaired));
 
@@ -254,7 +254,7 @@ async fn broken_first_frames_are_refused() {
 
     let error = first_words(&frame(b"GET / HTTP/1.1")).await;
     assert!(matches!(error, AuthError::NotPgpipe { .. }));
-    let error = first_words(&frame(b"pgpipe\x02\x00\x02")).await;
+    let error = first_words(&frame(b"pgpipe\x03\x00\x02")).await;
     assert!(matches!(error, AuthError::Protocol { source: None, .. }));
     let error = first_words(b"").await;
     assert!(matches!(

@@ -137,17 +137,17 @@ async fn another_protocol_version() {
     let code = PairCode::generate();
     let send = Party::new(Role::Send, Some(&code));
     let mut recv = Party::new(Role::Recv, Some(&code));
-    recv.version = 3;
+    recv.version = 4;
     for (dialler, listener) in [(&send, &recv), (&recv, &send)] {
         let (d, l) = meet(dialler, listener).await;
         for (met, ours) in [(d, dialler.version), (l, listener.version)] {
             let error = met.err().expect("nobody is let in");
-            let theirs = 5 - ours;
+            let theirs = 7 - ours;
             assert_eq!(error.refusal(), Some(Refusal::Version { ours, theirs }));
             let line = error.to_string();
             assert!(
-                line.contains("recv speaks protocol version 3, send speaks 2")
-                    || line.contains("send speaks protocol version 2, recv speaks 3"),
+                line.contains("recv speaks protocol version 4, send speaks 3")
+                    || line.contains("send speaks protocol version 3, recv speaks 4"),
                 "{line}"
             );
         }

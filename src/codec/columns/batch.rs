@@ -5,8 +5,10 @@
 
 use std::ops::Range;
 
-use super::ints::BATCH;
+use super::ints::{BATCH, Ints, Narrow};
+use super::nulls::{count_present, spread};
 use super::numeric;
+use super::recall::{Memory, Recall};
 use super::values::{Incoming, Values};
 use crate::codec::MAX_RAW_LEN;
 use crate::codec::error::ColumnFlaw;
@@ -45,22 +47,23 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Appends the tuples of `rows`, at most [`BATCH`] of them, to `out` and their ends to `ends`.
+    /// Writes the tuples of `rows`, at most [`BATCH`] of them, into `out`, behind those before them, and
+    /// appends their ends to `ends`.
     pub(super) fn run(
         &mut self,
-        columns: &mut [Incoming<'_>],
+        (columns, recall): (&mut [Incoming<'_>], &Recall),
         rows: Range<usize>,
-        raw_len: usize,
-        out: &mut Vec<u8>,
+        out: &mut [u8],
         ends: &mut Vec<u32>,
     ) -> Result<(), ColumnFlaw> {
         let fixed: usize = columns.iter().map(Incoming::fixed_bytes).sum();
         let fixed = u32::try_from(COUNT_LEN + fixed).map_err(|_| ColumnFlaw::RawLen)?;
         self.sizes.clear();
         self.sizes.resize(rows.len(), fixed);
-        self.measure(columns, rows, raw_len)?;
-        self.lay_out(raw_len, out, ends)?;
-        self.write(columns, out)
+        self.measure(columns, recall, rows, out.len())?;
+        self.lay_out(out.len(), ends)?;
+        self.write(columns, recall, out);
+        Ok(())
     }
 
     /// Gives back what one block of a few long values has taken.
@@ -74,68 +77,73 @@ impl Batch {
     fn measure(
         &mut self,
         columns: &mut [Incoming<'_>],
+        recall: &Recall,
         rows: Range<usize>,
         raw_len: usize,
     ) -> Result<(), ColumnFlaw> {
-        let varying = columns.iter_mut().filter(|column| column.varies());
-        for (number, column) in varying.enumerate() {
+        let mut total = 0;
+        let varying = columns.iter_mut().enumerate();
+        let varying = varying.filter(|(_, column)| column.varies());
+        for (number, (nth, column)) in varying.enumerate() {
             if number == self.varying.len() {
                 self.varying.push(Varying::default());
             }
             let varying = &mut self.varying[number];
-            varying.measure(column, rows.clone(), &mut self.ints)?;
+            let memory = recall.column(nth);
+            varying.measure(column, memory, rows.clone(), &mut self.ints);
             for (size, len) in self.sizes.iter_mut().zip(&varying.lens) {
                 let len = if *len == NULL { 0 } else { *len };
-                *size = size.saturating_add(len);
+                *size = size.wrapping_add(len);
+                total += u64::from(len);
             }
-            // Before the next column is made, too.
-            if self.sizes.iter().map(|size| *size as usize).sum::<usize>() > raw_len {
+            // Before the next column is made; so no row's size is more than a length can be.
+            if total > raw_len as u64 {
                 return Err(ColumnFlaw::RawLen);
             }
         }
         Ok(())
     }
 
-    /// Makes room in `out` and finds where each row begins.
-    fn lay_out(
-        &mut self,
-        raw_len: usize,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<u32>,
-    ) -> Result<(), ColumnFlaw> {
+    /// Finds where each row begins and ends.
+    fn lay_out(&mut self, raw_len: usize, ends: &mut Vec<u32>) -> Result<(), ColumnFlaw> {
         self.at.clear();
-        let mut at = out.len();
+        let mut at = ends.last().copied().unwrap_or_default();
         for size in &self.sizes {
-            self.at.push(at as u32);
-            at += *size as usize;
-            if at > raw_len {
+            self.at.push(at);
+            at = at.saturating_add(*size);
+            if at as usize > raw_len {
                 return Err(ColumnFlaw::RawLen);
             }
-            ends.push(at as u32);
+            ends.push(at);
         }
-        out.resize(at, 0);
         Ok(())
     }
 
-    fn write(&mut self, columns: &mut [Incoming<'_>], out: &mut [u8]) -> Result<(), ColumnFlaw> {
+    fn write(&mut self, columns: &mut [Incoming<'_>], recall: &Recall, out: &mut [u8]) {
         let count = (columns.len() as u16).to_be_bytes();
         for at in &self.at {
             put(out, *at as usize, count);
         }
         let mut offset = COUNT_LEN;
+        let columns_len = columns.len();
         let mut varying = self.varying.iter();
-        for column in columns {
+        for (nth, column) in columns.iter_mut().enumerate() {
+            let memory = recall.column(nth);
             if column.varies() {
                 let varying = varying.next().expect("all that vary were measured");
-                varying.write(column, offset, &mut self.at, out);
+                let later = columns_len - nth - 1;
+                varying.write(column, memory, (offset, later), &mut self.at, out);
                 offset = 0;
             } else {
-                let places = self.at.iter().map(|at| *at as usize + offset);
-                write_fixed(column, places, &mut self.ints[..self.at.len()], out)?;
+                let places = Places {
+                    at: &self.at,
+                    offset,
+                };
+                let ints = &mut self.ints[..self.at.len()];
+                write_fixed(column, memory, places, ints, out);
                 offset += column.fixed_bytes();
             }
         }
-        Ok(())
     }
 }
 
@@ -144,32 +152,36 @@ impl Varying {
     fn measure(
         &mut self,
         column: &mut Incoming<'_>,
+        memory: &Memory,
         rows: Range<usize>,
         ints: &mut [u64; BATCH],
-    ) -> Result<(), ColumnFlaw> {
-        let present = self.mark_nulls(column.nulls, rows);
-        let (lens, made) = (
-            self.lens.iter_mut().filter(|len| **len != NULL),
-            &mut self.made,
-        );
+    ) {
+        let nulls = column.nulls;
+        let present = count_present(nulls, rows.clone());
+        let (lens, made) = (&mut self.lens, &mut self.made);
         let ints = &mut ints[..present];
-        made.clear();
+        lens.clear();
         match &mut column.values {
-            Values::None => {}
-            Values::Fixed { width, .. } => lens.for_each(|len| *len = *width as u32),
+            Values::None => spread(std::iter::empty(), nulls, rows, NULL, lens),
+            Values::Fixed { width, .. } => {
+                spread(std::iter::repeat(*width as u32), nulls, rows, NULL, lens);
+            }
             Values::Varying { lens: values, .. } => {
                 values.next(ints);
-                lens.zip(ints).for_each(|(len, value)| *len = *value as u32);
+                spread(ints.iter().map(|len| *len as u32), nulls, rows, NULL, lens);
             }
             Values::Ints {
                 width,
                 ints: values,
             } => {
                 values.next(ints);
-                lens.for_each(|len| *len = *width as u32);
-                let width = *width;
-                ints.iter()
-                    .for_each(|value| made.extend(&value.to_be_bytes()[8 - width..]));
+                spread(std::iter::repeat(*width as u32), nulls, rows, NULL, lens);
+                made.resize(present * *width, 0);
+                match width {
+                    2 => fill(made, ints, |value| (value as u16).to_be_bytes()),
+                    4 => fill(made, ints, |value| (value as u32).to_be_bytes()),
+                    _ => fill(made, ints, u64::to_be_bytes),
+                }
             }
             Values::Numeric {
                 scale,
@@ -178,134 +190,219 @@ impl Varying {
                 values.next(ints);
                 made.resize((present + 1) * numeric::MAX_LEN, 0);
                 let mut at = 0;
-                for (len, value) in lens.zip(ints) {
-                    let place = made[at..]
-                        .first_chunk_mut()
-                        .expect("there is room for the longest");
+                let made = ints.iter().map(|value| {
+                    let place = made[at..].first_chunk_mut();
+                    let place = place.expect("there is room for the longest");
                     let written = scale.write(*value as i64, place);
-                    *len = written as u32;
                     at += written;
-                }
+                    written as u32
+                });
+                spread(made, nulls, rows, NULL, lens);
             }
-            Values::Dictionary { entries, indices } => {
-                indices.next(ints);
-                for (len, index) in lens.zip(ints) {
-                    let entry = entry(entries, *index)?;
-                    *len = entry.len() as u32;
-                    if made.len() + entry.len() > MAX_RAW_LEN as usize {
-                        return Err(ColumnFlaw::RawLen);
-                    }
-                    made.extend_from_slice(entry);
-                }
+            Values::Dictionary { done } => {
+                let ids = memory.ids[*done..][..present].iter();
+                let len = |id: &u16| memory.dictionary.entry(*id).len() as u32;
+                spread(ids.map(len), nulls, rows, NULL, lens);
             }
         }
-        Ok(())
     }
 
-    /// Sets each length to 0 or [`NULL`]; returns how many rows have a value.
-    fn mark_nulls(&mut self, nulls: Option<&[u8]>, rows: Range<usize>) -> usize {
-        self.lens.clear();
-        let Some(nulls) = nulls else {
-            self.lens.resize(rows.len(), 0);
-            return rows.len();
-        };
-        let mut present = 0;
-        self.lens.extend(rows.map(|row| {
-            let null = u32::from(nulls[row / 8] >> (row % 8) & 1);
-            present += 1 - null as usize;
-            null.wrapping_neg()
-        }));
-        present
+    /// Writes each row's field and moves `at` behind it; `later` columns follow.
+    fn write(
+        &self,
+        column: &mut Incoming<'_>,
+        memory: &Memory,
+        (offset, later): (usize, usize),
+        at: &mut [u32],
+        out: &mut [u8],
+    ) {
+        match &mut column.values {
+            Values::Dictionary { done } => {
+                let mut ids = memory.ids[*done..].iter();
+                let value = |_| {
+                    let id = ids.next().expect("each value has an id");
+                    memory.dictionary.entry_onwards(*id)
+                };
+                *done += self.write_values((offset, later), at, out, value);
+            }
+            Values::Fixed { bytes, .. } | Values::Varying { bytes, .. } => {
+                self.write_values((offset, later), at, out, |len| advance(bytes, len));
+            }
+            _ => {
+                let mut bytes = &self.made[..];
+                self.write_values((offset, later), at, out, |len| advance(&mut bytes, len));
+            }
+        }
     }
 
-    /// Writes each row's field and moves `at` behind it.
-    fn write(&self, column: &mut Incoming<'_>, offset: usize, at: &mut [u32], out: &mut [u8]) {
-        let mut bytes = match &column.values {
-            Values::Fixed { bytes, .. } | Values::Varying { bytes, .. } => bytes,
-            _ => &self.made[..],
-        };
+    /// Writes each value, of which `value` gives what begins with it; returns how many there were.
+    fn write_values<'v>(
+        &self,
+        (offset, later): (usize, usize),
+        at: &mut [u32],
+        out: &mut [u8],
+        value: impl FnMut(usize) -> &'v [u8],
+    ) -> usize {
+        // What is copied too much is overwritten by the fields that follow in the row.
+        match later * LENGTH_LEN {
+            ..16 => self.write_some::<0>(offset, at, out, value),
+            16..32 => self.write_some::<16>(offset, at, out, value),
+            _ => self.write_some::<32>(offset, at, out, value),
+        }
+    }
+
+    /// `SPARE`: how many bytes may be written behind a value.
+    #[inline(never)]
+    fn write_some<'v, const SPARE: usize>(
+        &self,
+        offset: usize,
+        at: &mut [u32],
+        out: &mut [u8],
+        mut value: impl FnMut(usize) -> &'v [u8],
+    ) -> usize {
+        let mut written = 0;
         for (at, len) in at.iter_mut().zip(&self.lens) {
             let place = *at as usize + offset;
             put(out, place, len.to_be_bytes());
             let start = place + LENGTH_LEN;
-            let end = if *len == NULL {
-                start
-            } else {
-                start + *len as usize
-            };
-            let (value, rest) = bytes.split_at(end - start);
-            copy(&mut out[start..end], value);
-            bytes = rest;
-            *at = end as u32;
+            *at = start as u32;
+            if *len != NULL {
+                let len = *len as usize;
+                let value = value(len);
+                match (
+                    value.first_chunk::<SPARE>(),
+                    out[start..].first_chunk_mut::<SPARE>(),
+                ) {
+                    (Some(value), Some(place)) if len <= SPARE => *place = *value,
+                    _ => copy(&mut out[start..start + len], &value[..len]),
+                }
+                *at += len as u32;
+                written += 1;
+            }
         }
-        if let Values::Fixed { bytes: left, .. } | Values::Varying { bytes: left, .. } =
-            &mut column.values
-        {
-            *left = &left[left.len() - bytes.len()..];
-        }
+        written
     }
+}
+
+/// What `bytes` are before the value is taken from them.
+#[inline]
+fn advance<'v>(bytes: &mut &'v [u8], len: usize) -> &'v [u8] {
+    let value = *bytes;
+    *bytes = &bytes[len..];
+    value
+}
+
+/// Makes each integer's value.
+fn fill<const N: usize>(made: &mut [u8], ints: &[u64], value: impl Fn(u64) -> [u8; N]) {
+    for (place, int) in made.as_chunks_mut().0.iter_mut().zip(ints) {
+        *place = value(*int);
+    }
+}
+
+#[inline]
+fn take<'v>(bytes: &mut &'v [u8], len: usize) -> &'v [u8] {
+    &advance(bytes, len)[..len]
+}
+
+/// Where the rows of a batch have a column's field.
+#[derive(Debug, Clone, Copy)]
+struct Places<'a> {
+    at: &'a [u32],
+    offset: usize,
 }
 
 /// Writes the field of each row of a column whose fields are all of one length.
 fn write_fixed(
     column: &mut Incoming<'_>,
-    places: impl Iterator<Item = usize>,
+    memory: &Memory,
+    places: Places<'_>,
     ints: &mut [u64],
     out: &mut [u8],
-) -> Result<(), ColumnFlaw> {
+) {
     match &mut column.values {
-        Values::None => places.for_each(|at| put(out, at, NULL.to_be_bytes())),
+        Values::None => places.put(out, ints, |_| NULL.to_be_bytes()),
         Values::Ints {
             width,
             ints: values,
-        } => {
-            values.next(ints);
-            let fields = places.zip(ints);
-            match width {
-                2 => {
-                    fields.for_each(|(at, value)| put_field(out, at, (*value as u16).to_be_bytes()))
-                }
-                4 => {
-                    fields.for_each(|(at, value)| put_field(out, at, (*value as u32).to_be_bytes()))
-                }
-                _ => fields.for_each(|(at, value)| put_field(out, at, value.to_be_bytes())),
-            }
-        }
-        Values::Fixed { width: 16, bytes } => {
-            let (taken, rest) = bytes.split_at(16 * ints.len());
-            *bytes = rest;
-            let fields = places.zip(taken.as_chunks::<16>().0);
-            fields.for_each(|(at, value)| put_field(out, at, *value));
-        }
+        } => match width {
+            2 => places.put_ints(out, values, ints, short_field),
+            4 => places.put_ints(out, values, ints, word_field),
+            _ => places.put_ints(out, values, ints, |value| field::<12>(&value.to_be_bytes())),
+        },
         Values::Fixed { width, bytes } => {
-            for at in places {
-                let (value, rest) = bytes.split_at(*width);
-                *bytes = rest;
-                put_value(out, at, value);
-            }
+            let mut taken = take(bytes, *width * ints.len());
+            places.put_values(out, ints, |_| take(&mut taken, *width));
         }
-        Values::Dictionary { entries, indices } => {
-            indices.next(ints);
-            for (at, index) in places.zip(ints) {
-                put_value(out, at, entry(entries, *index)?);
-            }
+        Values::Dictionary { done } => {
+            let ids = &memory.ids[*done..][..ints.len()];
+            *done += ints.len();
+            places.put_values(out, ids, |id| memory.dictionary.entry(*id));
         }
         Values::Varying { .. } | Values::Numeric { .. } => unreachable!("they vary"),
     }
-    Ok(())
 }
 
-fn entry<'a>(entries: &[&'a [u8]], index: u64) -> Result<&'a [u8], ColumnFlaw> {
-    let index = usize::try_from(index).ok();
-    let entry = index.and_then(|index| entries.get(index));
-    entry.copied().ok_or(ColumnFlaw::Index)
+impl Places<'_> {
+    // Not inlined: the loops would share one function's registers.
+    #[inline(never)]
+    fn put<T, const N: usize>(self, out: &mut [u8], values: &[T], field: impl Fn(&T) -> [u8; N]) {
+        for (at, value) in self.at.iter().zip(values) {
+            put(out, *at as usize + self.offset, field(value));
+        }
+    }
+
+    /// As [`put`](Self::put), without a detour through memory for numbers of few bytes.
+    fn put_ints<const N: usize>(
+        self,
+        out: &mut [u8],
+        values: &mut Ints<'_>,
+        batch: &mut [u64],
+        field: impl Fn(u64) -> [u8; N],
+    ) {
+        match values.next_narrow(batch.len()) {
+            Narrow::Same(value) => {
+                let field = field(value);
+                self.put(out, batch, |_| field);
+            }
+            Narrow::Bytes(base, bytes) => {
+                self.put(out, bytes, |byte| field(base.wrapping_add((*byte).into())));
+            }
+            Narrow::No => {
+                values.next(batch);
+                self.put(out, batch, |value| field(*value));
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn put_values<'v, T>(
+        self,
+        out: &mut [u8],
+        values: &[T],
+        mut value: impl FnMut(&T) -> &'v [u8],
+    ) {
+        for (at, key) in self.at.iter().zip(values) {
+            put_value(out, *at as usize + self.offset, value(key));
+        }
+    }
 }
 
-#[inline]
-fn put_field<const N: usize>(out: &mut [u8], at: usize, value: [u8; N]) {
-    let field = &mut out[at..at + LENGTH_LEN + N];
-    field[..LENGTH_LEN].copy_from_slice(&(N as u32).to_be_bytes());
-    field[LENGTH_LEN..].copy_from_slice(&value);
+fn short_field(value: u64) -> [u8; 6] {
+    field::<6>(&(value as u16).to_be_bytes())
+}
+
+/// Length and value in one word.
+fn word_field(value: u64) -> [u8; 8] {
+    (4 << 32 | value & 0xffff_ffff).to_be_bytes()
+}
+
+/// A field of `N` bytes, its length's four included.
+fn field<const N: usize>(value: &[u8]) -> [u8; N] {
+    let mut field = [0; N];
+    let (len, rest) = field.split_at_mut(LENGTH_LEN);
+    len.copy_from_slice(&(rest.len() as u32).to_be_bytes());
+    rest.copy_from_slice(value);
+    field
 }
 
 #[inline]
@@ -317,7 +414,8 @@ fn put_value(out: &mut [u8], at: usize, value: &[u8]) {
 
 #[inline]
 fn put<const N: usize>(out: &mut [u8], at: usize, bytes: [u8; N]) {
-    out[at..at + N].copy_from_slice(&bytes);
+    let place = out[at..].first_chunk_mut();
+    *place.expect("the rows were laid out") = bytes;
 }
 
 /// `copy_from_slice` for values that are short mostly: two overlapping halves instead of a call.

@@ -1,7 +1,9 @@
 //! One column of a block on its way out: its nulls, and its values by the plan made for it.
 
-use super::dictionary::Dictionary;
+use super::dictionary::Context;
+use super::index::{Index, Travels};
 use super::ints::{self, Transform};
+use super::nulls;
 use super::numeric::Scale;
 use super::section::Writer;
 use crate::copy::{Column, LENGTH_LEN, NULL, Tuples, Width};
@@ -15,8 +17,8 @@ pub(super) enum Plan {
     Ints(Transform),
     /// `numeric`s of one display scale, as integers.
     Numeric(Transform),
-    /// The distinct values, and which of them each is; the transform is that of the indices.
-    Dictionary(Transform),
+    /// The part's distinct values, and which of them each is.
+    Dictionary,
 }
 
 /// Which rows have no value; in a column's head.
@@ -29,7 +31,16 @@ pub(super) const FIXED: u8 = 0;
 pub(super) const VARYING: u8 = 1;
 pub(super) const INTS: u8 = 2;
 pub(super) const NUMERIC: u8 = 3;
-pub(super) const DICTIONARY: u8 = 4;
+/// Of version 2: a dictionary for one block.
+pub(super) const BLOCK_DICTIONARY: u8 = 4;
+pub(super) const DICTIONARY: u8 = 5;
+
+/// In a dictionary's head: how its ids are predicted, if not by an earlier column's number.
+pub(super) const BY_NOTHING: u16 = u16::MAX;
+pub(super) const BY_ITSELF: u16 = u16::MAX - 1;
+
+/// A column of a block: the raw bytes, the index of the tuples, and which column it is.
+pub(super) type Block<'a> = (&'a [u8], &'a Tuples, Column);
 
 /// A value's place in the block.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +50,11 @@ pub(super) struct Span {
 }
 
 impl Span {
+    pub(super) fn new(start: usize, len: u32) -> Self {
+        let start = start as u32;
+        Self { start, len }
+    }
+
     #[inline]
     pub(super) fn of(self, raw: &[u8]) -> &[u8] {
         &raw[self.start as usize..(self.start + self.len) as usize]
@@ -56,7 +72,20 @@ pub(super) struct Scratch {
     nulls: Vec<u8>,
     values: Vec<u64>,
     lens: Vec<u64>,
-    dictionary: Dictionary,
+    keys: Vec<u16>,
+    /// Of the column that was written last, by a dictionary.
+    pub(super) travels: Travels,
+}
+
+/// A dictionary to write a column with.
+#[derive(Debug)]
+pub(super) struct With<'a> {
+    pub(super) index: &'a mut Index,
+    pub(super) context: Context,
+    /// Of each row, those of the context's column.
+    pub(super) keys: &'a [u16],
+    /// What the dictionary may cost.
+    pub(super) room: usize,
 }
 
 impl Scratch {
@@ -84,9 +113,54 @@ impl Scratch {
             Plan::Bytes => write_bytes(raw, &self.spans, &mut self.lens, out),
             Plan::Ints(transform) => self.write_ints(raw, transform, out)?,
             Plan::Numeric(transform) => self.write_numerics(raw, transform, out)?,
-            Plan::Dictionary(transform) => self.write_dictionary(raw, transform, out)?,
+            Plan::Dictionary => return Err(Unfit),
         }
         Ok(())
+    }
+
+    /// As [`write`](Self::write), by a dictionary.
+    pub(super) fn write_with(
+        &mut self,
+        raw: &[u8],
+        tuples: &Tuples,
+        column: Column,
+        with: With<'_>,
+        out: &mut Writer,
+    ) -> Result<(), Unfit> {
+        self.gather(raw, tuples, column);
+        self.write_nulls(tuples.rows(), out);
+        self.travels.clear();
+        if self.spans.is_empty() {
+            // The other side forgets it as well.
+            with.index.clear();
+            return Ok(());
+        }
+        self.keep_present(with.keys);
+        let context = (with.context, &self.keys[..]);
+        let travels = &mut self.travels;
+        with.index
+            .index(raw, &self.spans, context, with.room, travels)?;
+        self.write_travels(raw, with.context, out);
+        Ok(())
+    }
+
+    /// Keeps, of `keys` for each row, those of rows with a value; of the column written last.
+    pub(super) fn keep_present(&mut self, keys: &[u16]) {
+        let nulls = (!self.nulls.is_empty()).then_some(&self.nulls[..]);
+        self.keys.clear();
+        nulls::keep_present(keys.iter().copied(), nulls, &mut self.keys);
+    }
+
+    /// The keys that were kept.
+    pub(super) fn keys(&self) -> &[u16] {
+        &self.keys
+    }
+
+    /// For each row the id of its value, 0 for none; of the column written last, by a dictionary.
+    pub(super) fn row_ids(&self, rows: usize, out: &mut Vec<u16>) {
+        let ids = self.travels.ids.iter().copied();
+        let nulls = (!self.nulls.is_empty()).then_some(&self.nulls[..]);
+        nulls::spread(ids, nulls, 0..rows, 0, out);
     }
 
     /// The places of all values, and which rows have none.
@@ -94,10 +168,7 @@ impl Scratch {
         self.spans.clear();
         self.nulls.clear();
         let fields = tuples.fields(column);
-        let span = |at, len| Span {
-            start: (at + LENGTH_LEN) as u32,
-            len,
-        };
+        let span = |at, len| Span::new(at + LENGTH_LEN, len);
         match column.width {
             Width::Fixed(len) => self.spans.extend(fields.map(|at| span(at, len))),
             Width::Null => {}
@@ -162,19 +233,42 @@ impl Scratch {
         Ok(())
     }
 
-    fn write_dictionary(
-        &mut self,
-        raw: &[u8],
-        transform: Transform,
-        out: &mut Writer,
-    ) -> Result<(), Unfit> {
-        let entries = self.dictionary.index(raw, &self.spans, &mut self.values);
-        let entries = entries.ok_or(Unfit)?;
-        out.head.push(DICTIONARY);
-        out.head.extend((entries.len() as u32).to_le_bytes());
-        write_bytes(raw, entries, &mut self.lens, out);
-        ints::write(&mut self.values, transform, out);
-        Ok(())
+    fn write_travels(&mut self, raw: &[u8], context: Context, out: &mut Writer) {
+        let block = &mut self.travels;
+        let by = match context {
+            Context::None => BY_NOTHING,
+            Context::Own => BY_ITSELF,
+            Context::Column(number) => number,
+        };
+        out.head.extend([DICTIONARY, block.anew.into()]);
+        out.head.extend(by.to_le_bytes());
+        out.head.extend((block.entries.len() as u32).to_le_bytes());
+        if !block.entries.is_empty() {
+            write_bytes(raw, &block.entries, &mut self.lens, out);
+        }
+        if context != Context::None {
+            out.head
+                .extend((block.references.len() as u32).to_le_bytes());
+            if block.references.is_empty() {
+                return;
+            }
+            ints::write(&mut block.gaps, Transform::Plain, out);
+        }
+        ints::write(&mut block.references, Transform::Plain, out);
+    }
+}
+
+/// The low 16 bits of the integers of `width` bytes in a column, 0 for nulls.
+pub(super) fn int_keys(raw: &[u8], tuples: &Tuples, column: Column, out: &mut Vec<u16>) {
+    out.clear();
+    let key = |end: usize| u16::from_be_bytes([raw[end - 2], raw[end - 1]]);
+    let fields = tuples.fields(column);
+    match column.width {
+        Width::Fixed(width) => out.extend(fields.map(|at| key(at + LENGTH_LEN + width as usize))),
+        _ => out.extend(fields.map(|at| match length(raw, at) {
+            NULL => 0,
+            len => key(at + LENGTH_LEN + len as usize),
+        })),
     }
 }
 
@@ -200,30 +294,15 @@ fn write_bytes(raw: &[u8], spans: &[Span], lens: &mut Vec<u64>, out: &mut Writer
         out.head.push(VARYING);
         ints::write(lens, Transform::Plain, out);
     }
-    out.values(|bytes| match len {
-        16 => copy_all::<16>(raw, spans, bytes),
-        _ => copy_any(raw, spans, bytes),
+    out.values(|bytes| {
+        for span in spans {
+            bytes.extend_from_slice(span.of(raw));
+        }
     });
 }
 
-fn copy_any(raw: &[u8], spans: &[Span], out: &mut Vec<u8>) {
-    for span in spans {
-        out.extend_from_slice(span.of(raw));
-    }
-}
-
-/// Most values are of `N` bytes, which is quicker to copy when known.
-fn copy_all<const N: usize>(raw: &[u8], spans: &[Span], out: &mut Vec<u8>) {
-    for span in spans {
-        match <&[u8; N]>::try_from(span.of(raw)) {
-            Ok(value) => out.extend_from_slice(value),
-            Err(_) => out.extend_from_slice(span.of(raw)),
-        }
-    }
-}
-
 #[inline]
-fn length(raw: &[u8], at: usize) -> u32 {
+pub(super) fn length(raw: &[u8], at: usize) -> u32 {
     let word = raw[at..].first_chunk().copied();
     u32::from_be_bytes(word.expect("the tuples are whole"))
 }

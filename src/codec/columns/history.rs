@@ -19,6 +19,8 @@ pub(super) struct History {
     stale: bool,
     /// Blocks until it may be planned anew.
     kept: u32,
+    /// The first plan did not outlive the part's first block, which may be unlike the rest.
+    hasty: bool,
     /// The least that the column has taken since it was planned, in bytes per row.
     least: Option<f32>,
     /// Bytes of this block for zstd, and what became of them.
@@ -38,6 +40,7 @@ impl History {
         *self = Self {
             plan: Some(plan),
             kept: KEPT_BLOCKS,
+            hasty: self.hasty,
             ..Self::default()
         };
     }
@@ -51,6 +54,9 @@ impl History {
         self.plan = Some(Plan::Bytes);
         self.least = None;
         self.stale = true;
+        if self.kept == KEPT_BLOCKS && !self.hasty {
+            (self.kept, self.hasty) = (0, true);
+        }
     }
 
     /// Whether the values' bytes go beside the frame: zstd would only copy them.
@@ -85,6 +91,8 @@ impl History {
     /// A column that takes twice what it took is planned anew.
     fn weigh(&mut self, cost: f32) {
         match self.least {
+            // A dictionary is dear while it fills.
+            _ if self.plan == Some(Plan::Dictionary) => {}
             Some(least) if cost > 2.0 * least + 0.5 => self.stale = true,
             Some(least) => self.least = Some(least.min(cost)),
             None => self.least = Some(cost),
@@ -94,7 +102,8 @@ impl History {
     /// Bytes without gain for a whole window will not find their like in it.
     fn watch(&mut self, framed: u64, window: u64) {
         let gained = u64::from(self.taken) * 100 < u64::from(self.offered) * 99;
-        if gained || self.plan != Some(Plan::Bytes) {
+        let as_it_is = matches!(self.plan, Some(Plan::Bytes | Plan::Dictionary));
+        if gained || !as_it_is {
             self.idle = 0;
             return;
         }

@@ -87,6 +87,16 @@ pub(super) struct Ints<'a> {
     count: usize,
 }
 
+/// Values that need no work.
+#[derive(Debug)]
+pub(super) enum Narrow<'a> {
+    /// All are the same.
+    Same(u64),
+    /// What each is more than the first field.
+    Bytes(u64, &'a [u8]),
+    No,
+}
+
 impl<'a> Ints<'a> {
     /// Reads the head and takes the planes of `n` values.
     pub(super) fn read(
@@ -110,6 +120,21 @@ impl<'a> Ints<'a> {
             planes,
             count: usize::from(count),
         })
+    }
+
+    /// The next `n` values, if they take a byte each or less; else they have not been taken.
+    pub(super) fn next_narrow(&mut self, n: usize) -> Narrow<'a> {
+        match (self.transform, self.count) {
+            (Transform::Plain, 0) => Narrow::Same(self.base),
+            (Transform::Plain, 1) => Narrow::Bytes(self.base, self.advance(0, n)),
+            _ => Narrow::No,
+        }
+    }
+
+    /// The same, each larger by one.
+    pub(super) fn plus_one(mut self) -> Self {
+        self.base = self.base.wrapping_add(1);
+        self
     }
 
     /// The next values, as many as `out` has room for, which must be there.

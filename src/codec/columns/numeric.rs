@@ -97,8 +97,20 @@ impl Scale {
         for _ in 0..missing {
             value *= BASE;
         }
-        let scaled = value / self.pad;
-        (last != 0 && scaled * self.pad == value).then_some(scaled as i64)
+        let scaled = self.unpad(value)?;
+        (last != 0).then_some(scaled as i64)
+    }
+
+    /// Divides by the pad; by a constant, which is quicker.
+    #[inline]
+    fn unpad(self, value: u64) -> Option<u64> {
+        let (scaled, rest) = match self.pad {
+            1 => (value, 0),
+            10 => (value / 10, value % 10),
+            100 => (value / 100, value % 100),
+            _ => (value / 1000, value % 1000),
+        };
+        (rest == 0).then_some(scaled)
     }
 
     fn wide(self, digits: &[u8], missing: usize) -> Option<i64> {

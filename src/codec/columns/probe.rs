@@ -1,26 +1,32 @@
-//! Which encoding a column gets: the one of which zstd makes the least, tried on a block's first rows.
+//! Which encoding a column gets: the one of which zstd makes the least, tried on some of a block's rows.
 
 use std::fmt;
 
 use zstd::zstd_safe::{CCtx, CParameter};
 
-use super::column::{Plan, Scratch};
+use super::column::{Block, Plan, Scratch, Unfit, With, length};
+use super::dictionary::{Context, MAX_COST};
+use super::index::Index;
 use super::ints::Transform;
 use super::section::Writer;
-use crate::copy::{Column, Tuples, Width};
+use crate::copy::{NULL, Width};
 
-/// More than half of a block of history: enough to see what repeats within one.
-pub(super) const SAMPLE_ROWS: usize = 4096;
+/// The sample: so many times so many neighbours, all over the block, whose first rows may be unlike the rest.
+pub(super) const SAMPLE_RUNS: usize = 4;
+pub(super) const SAMPLE_ROWS: usize = 256;
 
-/// In the order of preference: a later one has to be smaller by a twentieth.
-const CANDIDATES: [Plan; 7] = [
+/// The shortest values that an id may be worth it for.
+const LEAST_LEN: u32 = 3;
+
+/// Rows by which that is told.
+const LEN_ROWS: usize = 256;
+
+/// Encodings of numbers, in the order of preference: a later one has to be smaller by a twentieth.
+const NUMBERS: [Plan; 4] = [
     Plan::Ints(Transform::Plain),
     Plan::Ints(Transform::Delta),
     Plan::Numeric(Transform::Plain),
     Plan::Numeric(Transform::Delta),
-    Plan::Bytes,
-    Plan::Dictionary(Transform::Plain),
-    Plan::Dictionary(Transform::Delta),
 ];
 
 /// Encodings to choose among, beside bytes as they are; a bench leaves some out to weigh them.
@@ -29,7 +35,9 @@ pub struct Encodings {
     pub ints: bool,
     pub numerics: bool,
     pub dictionaries: bool,
-    /// Differences from row to row, of integers, numerics and dictionary indices.
+    /// Values of a dictionary that are predicted by others.
+    pub predictions: bool,
+    /// Differences from row to row, of integers and numerics.
     pub deltas: bool,
 }
 
@@ -38,6 +46,7 @@ impl Encodings {
         ints: true,
         numerics: true,
         dictionaries: true,
+        predictions: true,
         deltas: true,
     };
 
@@ -46,7 +55,7 @@ impl Encodings {
             Plan::Bytes => return true,
             Plan::Ints(transform) => (self.ints, transform),
             Plan::Numeric(transform) => (self.numerics, transform),
-            Plan::Dictionary(transform) => (self.dictionaries, transform),
+            Plan::Dictionary => return self.dictionaries,
         };
         kind && (self.deltas || transform == Transform::Plain)
     }
@@ -64,7 +73,31 @@ pub(super) struct Probe {
     context: Option<CCtx<'static>>,
     encodings: Encodings,
     writer: Writer,
+    index: Index,
     out: Vec<u8>,
+}
+
+/// The best plan so far, and what zstd makes of the column by it.
+struct Best {
+    plan: Plan,
+    size: usize,
+}
+
+impl Default for Best {
+    fn default() -> Self {
+        Self {
+            plan: Plan::Bytes,
+            size: usize::MAX,
+        }
+    }
+}
+
+impl Best {
+    fn consider(&mut self, plan: Plan, size: usize) {
+        if size < self.size - self.size / 20 {
+            *self = Self { plan, size };
+        }
+    }
 }
 
 impl Probe {
@@ -72,33 +105,75 @@ impl Probe {
         self.encodings = encodings;
     }
 
+    pub(super) fn encodings(&self) -> Encodings {
+        self.encodings
+    }
+
     /// The best plan for a column of the sample.
+    ///
+    /// What is stored as it is gets a `dictionary`, if it may: a sample cannot show whether values come
+    /// again later, and one that proves useless has cost little.
     pub(super) fn best(
         &mut self,
         scratch: &mut Scratch,
-        raw: &[u8],
-        sample: &Tuples,
-        column: Column,
+        block: Block<'_>,
+        dictionary: bool,
     ) -> Plan {
-        let (mut best, mut least) = (Plan::Bytes, usize::MAX);
-        for plan in CANDIDATES {
-            if !self.encodings.allow(plan) || !may_suit(plan, column.width) {
-                continue;
-            }
-            self.writer.begin(1);
-            self.writer.begin_column(false);
-            if scratch
-                .write(raw, sample, column, plan, &mut self.writer)
-                .is_err()
+        let (.., column) = block;
+        let dictionary = dictionary && self.encodings.dictionaries && is_worth_an_id(block);
+        let mut best = Best::default();
+        for plan in NUMBERS {
+            if self.encodings.allow(plan)
+                && may_suit(plan, column.width)
+                && let Ok(size) = self.try_plan(scratch, block, plan)
             {
-                continue;
-            }
-            let size = self.size();
-            if size < least - least / 20 {
-                (best, least) = (plan, size);
+                best.consider(plan, size);
             }
         }
-        best
+        if best.size < usize::MAX {
+            let bytes = self.try_plan(scratch, block, Plan::Bytes);
+            best.consider(Plan::Bytes, bytes.unwrap_or(usize::MAX));
+            if dictionary && let Ok(size) = self.try_dictionary(scratch, block) {
+                best.consider(Plan::Dictionary, size);
+            }
+        }
+        match best.plan {
+            Plan::Bytes if dictionary => Plan::Dictionary,
+            plan => plan,
+        }
+    }
+
+    fn try_plan(
+        &mut self,
+        scratch: &mut Scratch,
+        (raw, sample, column): Block<'_>,
+        plan: Plan,
+    ) -> Result<usize, Unfit> {
+        self.writer.begin(1);
+        self.writer.begin_column(false);
+        scratch.write(raw, sample, column, plan, &mut self.writer)?;
+        Ok(self.size())
+    }
+
+    /// What a dictionary would take; unfit where most values are different ones.
+    fn try_dictionary(
+        &mut self,
+        scratch: &mut Scratch,
+        (raw, sample, column): Block<'_>,
+    ) -> Result<usize, Unfit> {
+        self.index.clear();
+        self.writer.begin(1);
+        self.writer.begin_column(false);
+        let with = With {
+            index: &mut self.index,
+            context: Context::None,
+            keys: &[],
+            room: MAX_COST / 2,
+        };
+        scratch.write_with(raw, sample, column, with, &mut self.writer)?;
+        let pays = self.index.pays();
+        self.index.clear();
+        if pays { Ok(self.size()) } else { Err(Unfit) }
     }
 
     /// What zstd makes of the column.
@@ -132,11 +207,23 @@ fn new_context() -> CCtx<'static> {
 /// Whether it is worth a trial.
 fn may_suit(plan: Plan, width: Width) -> bool {
     match (plan, width) {
-        (Plan::Bytes, _) | (_, Width::Varies) => true,
+        (Plan::Bytes | Plan::Dictionary, _) | (_, Width::Varies) => true,
         (Plan::Ints(_), Width::Fixed(width)) => matches!(width, 2 | 4 | 8),
         (Plan::Numeric(_), Width::Fixed(width)) => width >= 8 && width % 2 == 0,
-        (Plan::Dictionary(_), Width::Fixed(width)) => width > 2,
         (_, Width::Null) => false,
+    }
+}
+
+/// Whether a column has values, and longer ones than an id.
+fn is_worth_an_id((raw, tuples, column): Block<'_>) -> bool {
+    let mut lens = tuples
+        .fields(column)
+        .take(LEN_ROWS)
+        .map(|at| length(raw, at));
+    match column.width {
+        Width::Fixed(len) => len >= LEAST_LEN,
+        Width::Null => false,
+        Width::Varies => lens.any(|len| len != NULL && len >= LEAST_LEN),
     }
 }
 

@@ -1,8 +1,11 @@
 //! One column of a block on its way in: what its head says, checked, and the streams that it names.
 
-use super::column::{ALL_NULL, DICTIONARY, FIXED, INTS, NO_NULLS, NUMERIC, SOME_NULLS, VARYING};
+use super::column::{
+    ALL_NULL, BLOCK_DICTIONARY, DICTIONARY, FIXED, INTS, NO_NULLS, NUMERIC, SOME_NULLS, VARYING,
+};
 use super::ints::{BATCH, Ints};
 use super::numeric::Scale;
+use super::recall::Recall;
 use super::section::{Head, Streams};
 use crate::codec::MAX_RAW_LEN;
 use crate::codec::error::ColumnFlaw;
@@ -39,23 +42,27 @@ pub(super) enum Values<'a> {
         scale: Scale,
         ints: Ints<'a>,
     },
+    /// Entries of the column's dictionary: their ids are there, and the first so many are done with.
     Dictionary {
-        entries: Vec<&'a [u8]>,
-        indices: Ints<'a>,
+        done: usize,
     },
 }
 
 impl<'a> Incoming<'a> {
-    /// Reads the head of a column of `rows` rows, at least one, and takes its streams.
+    /// Reads the head of the column behind those `before`, of `rows` rows, at least one, and takes its
+    /// streams.
     pub(super) fn read(
         head: &mut Head<'a>,
         streams: &mut Streams<'a>,
         rows: usize,
+        before: &[Self],
+        recall: &mut Recall,
     ) -> Result<Self, ColumnFlaw> {
         let nulls = match head.byte()? {
             NO_NULLS => None,
             SOME_NULLS => Some(streams.take(rows.div_ceil(8))?),
             ALL_NULL => {
+                recall.leave(before.len());
                 return Ok(Self {
                     nulls: None,
                     values: Values::None,
@@ -77,8 +84,25 @@ impl<'a> Incoming<'a> {
             .checked_sub(null_rows as usize)
             .filter(|present| *present > 0);
         let present = present.ok_or(ColumnFlaw::Nulls)?;
-        let values = Values::read(head, streams, present)?;
-        let width = values.width();
+        let nth = before.len();
+        let values = match head.byte()? {
+            DICTIONARY => {
+                recall.read(head, streams, before, nulls, (rows, present))?;
+                Values::Dictionary { done: 0 }
+            }
+            BLOCK_DICTIONARY => {
+                recall.read_whole(head, streams, nth, present)?;
+                Values::Dictionary { done: 0 }
+            }
+            encoding => {
+                recall.leave(nth);
+                Values::read(encoding, head, streams, present)?
+            }
+        };
+        let width = match &values {
+            Values::Dictionary { .. } => recall.column(nth).dictionary.width(),
+            values => values.width(),
+        };
         Ok(Self {
             nulls,
             values,
@@ -99,8 +123,13 @@ impl<'a> Incoming<'a> {
 }
 
 impl<'a> Values<'a> {
-    fn read(head: &mut Head<'a>, streams: &mut Streams<'a>, n: usize) -> Result<Self, ColumnFlaw> {
-        match head.byte()? {
+    fn read(
+        encoding: u8,
+        head: &mut Head<'a>,
+        streams: &mut Streams<'a>,
+        n: usize,
+    ) -> Result<Self, ColumnFlaw> {
+        match encoding {
             INTS => {
                 let width = head.byte()?;
                 if !matches!(width, 2 | 4 | 8) {
@@ -115,22 +144,12 @@ impl<'a> Values<'a> {
                 let ints = Ints::read(head, streams, n)?;
                 Ok(Self::Numeric { scale, ints })
             }
-            DICTIONARY => {
-                let count = head.u32()? as usize;
-                if count == 0 || count > n {
-                    return Err(ColumnFlaw::Entries);
-                }
-                let encoding = head.byte()?;
-                let entries = Self::read_bytes(encoding, head, streams, count)?.entries(count);
-                let indices = Ints::read(head, streams, n)?;
-                Ok(Self::Dictionary { entries, indices })
-            }
             encoding => Self::read_bytes(encoding, head, streams, n),
         }
     }
 
     /// Values as they are, or the entries of a dictionary.
-    fn read_bytes(
+    pub(super) fn read_bytes(
         encoding: u8,
         head: &mut Head<'a>,
         streams: &mut Streams<'a>,
@@ -153,12 +172,21 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The values one by one; only of bytes as they are.
-    fn entries(self, count: usize) -> Vec<&'a [u8]> {
+    /// Their bytes together, and each of them; only of bytes as they are.
+    pub(super) fn bytes_len(&self) -> usize {
         match self {
-            Self::Fixed { width, bytes } if width > 0 => bytes.chunks_exact(width).collect(),
-            Self::Varying { lens, bytes } => cut(lens, bytes, count),
-            _ => vec![&[]; count],
+            Self::Fixed { bytes, .. } | Self::Varying { bytes, .. } => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn each(self, count: usize, mut found: impl FnMut(&[u8])) {
+        match self {
+            Self::Fixed { width, bytes } => {
+                (0..count).for_each(|nth| found(&bytes[nth * width..][..width]));
+            }
+            Self::Varying { lens, bytes } => cut(lens, bytes, count, found),
+            _ => {}
         }
     }
 
@@ -167,29 +195,22 @@ impl<'a> Values<'a> {
         match self {
             Self::None => Some(0),
             Self::Fixed { width, .. } | Self::Ints { width, .. } => Some(*width),
-            Self::Varying { .. } | Self::Numeric { .. } => None,
-            Self::Dictionary { entries, .. } => {
-                let width = entries.first().map_or(0, |entry| entry.len());
-                let same = entries.iter().all(|entry| entry.len() == width);
-                same.then_some(width)
-            }
+            Self::Varying { .. } | Self::Numeric { .. } | Self::Dictionary { .. } => None,
         }
     }
 }
 
-fn cut<'a>(mut lens: Ints<'a>, mut bytes: &'a [u8], count: usize) -> Vec<&'a [u8]> {
-    let mut values = Vec::with_capacity(count);
+fn cut(mut lens: Ints<'_>, mut bytes: &[u8], count: usize, mut found: impl FnMut(&[u8])) {
     let mut batch = [0; BATCH];
-    while values.len() < count {
-        let batch = &mut batch[..BATCH.min(count - values.len())];
+    for first in (0..count).step_by(BATCH) {
+        let batch = &mut batch[..BATCH.min(count - first)];
         lens.next(batch);
         for len in batch {
             let (value, rest) = bytes.split_at(*len as usize);
-            values.push(value);
+            found(value);
             bytes = rest;
         }
     }
-    values
 }
 
 /// The sum of `n` lengths, each of which may be anything until it has been checked here.

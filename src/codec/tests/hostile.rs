@@ -120,7 +120,7 @@ fn hostile_headers_are_refused_by_name() {
         stamped(rows, 0, b"HTTP").unwrap_err(),
         DecodeError::Magic(*b"HTTP")
     );
-    assert_eq!(stamped(rows, 4, &[3]).unwrap_err(), DecodeError::Version(3));
+    assert_eq!(stamped(rows, 4, &[4]).unwrap_err(), DecodeError::Version(4));
     assert_eq!(stamped(rows, 5, &[4]).unwrap_err(), DecodeError::Kind(4));
     assert_eq!(stamped(rows, 6, &[1]).unwrap_err(), DecodeError::Flags(1));
     assert_eq!(length_of(stamped(rows, 16, &word(0))), LengthField::Rows);
@@ -303,34 +303,53 @@ fn decode_last(
 fn every_truncation_and_flipped_bit_of_columns_is_noticed() {
     let (params, rows) = columns::every_encoding();
     let blocks = columns::encode_rows(params, &rows);
-    for number in [0, 2] {
-        let (before, block) = (&blocks[..number], &blocks[number]);
-        let (header, payload) = block.split_first_chunk::<HEADER_LEN>().unwrap();
-        let header = Header::parse(header).unwrap();
-        assert_eq!(number == 2, payload[..4] != [0; 4]);
-        for len in (0..payload.len()).step_by(if number == 0 { 1 } else { 7 }) {
-            let mut cut = header;
-            cut.encoded_len = len as u32;
-            assert!(
-                decode_last(params, before, &cut, &payload[..len]).is_err(),
-                "{len}"
-            );
+    assert!(!has_beside(&blocks[0]) && has_beside(&blocks[2]));
+    for (number, step) in [(0, 1), (2, 37)] {
+        assert_faults_are_noticed(params, &blocks[..=number], &rows[number], step);
+    }
+}
+
+/// What is left of a block whose values all came before: ids, and where they were not predicted.
+#[test]
+fn every_truncation_and_flipped_bit_of_dictionaries_is_noticed() {
+    let (params, rows) = dictionaries::every_context();
+    let blocks = columns::encode_rows(params, &rows);
+    let last = rows.len() - 1;
+    assert_faults_are_noticed(params, &blocks[..=last], &rows[last], 1);
+}
+
+fn has_beside(block: &[u8]) -> bool {
+    block[HEADER_LEN..].first_chunk() != Some(&[0; 4])
+}
+
+/// Cuts and changes the last of `blocks`, which holds `rows`; one bit in `step`.
+fn assert_faults_are_noticed(
+    params: ChunkParams,
+    blocks: &[Vec<u8>],
+    rows: &columns::Rows,
+    step: usize,
+) {
+    let (block, before) = blocks.split_last().unwrap();
+    let (header, payload) = block.split_first_chunk::<HEADER_LEN>().unwrap();
+    let header = Header::parse(header).unwrap();
+    for len in (0..payload.len()).step_by(step.div_ceil(5)) {
+        let mut cut = header;
+        cut.encoded_len = len as u32;
+        let decoded = decode_last(params, before, &cut, &payload[..len]);
+        assert!(decoded.is_err(), "{len}");
+    }
+    let mut payload = payload.to_vec();
+    for bit in (0..payload.len() * 8).step_by(step) {
+        payload[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(out) = decode_last(params, before, &header, &payload) {
+            assert!(out == rows.raw, "bit {bit}");
         }
-        let mut payload = payload.to_vec();
-        for bit in (0..payload.len() * 8).step_by(if number == 0 { 1 } else { 37 }) {
-            payload[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(out) = decode_last(params, before, &header, &payload) {
-                assert!(out == rows[number].raw, "bit {bit}");
-            }
-            payload[bit / 8] ^= 1 << (bit % 8);
-        }
-        for bit in 0..HEADER_LEN * 8 {
-            let mut broken = block.clone();
-            broken[bit / 8] ^= 1 << (bit % 8);
-            assert!(
-                Header::parse(broken.first_chunk().unwrap()).is_err(),
-                "bit {bit}"
-            );
-        }
+        payload[bit / 8] ^= 1 << (bit % 8);
+    }
+    for bit in 0..HEADER_LEN * 8 {
+        let mut broken = block.clone();
+        broken[bit / 8] ^= 1 << (bit % 8);
+        let parsed = Header::parse(broken.first_chunk().unwrap());
+        assert!(parsed.is_err(), "bit {bit}");
     }
 }

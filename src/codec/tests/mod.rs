@@ -1,6 +1,7 @@
 //! Round trips, and everything that must be refused: what both kinds of test share.
 
 mod columns;
+mod dictionaries;
 mod example;
 mod hostile;
 mod round_trip;

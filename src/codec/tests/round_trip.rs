@@ -120,22 +120,25 @@ fn golden_chunks_of_version_1_are_decoded_for_ever() {
     }
 }
 
-/// Written once, with `PGPIPE_WRITE_GOLDEN=1`; the rows follow from a seed.
 #[test]
-fn golden_columns_of_version_2_are_decoded_for_ever() {
-    let (params, rows) = columns::every_encoding();
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v2-columns.pgpb");
-    if std::env::var_os("PGPIPE_WRITE_GOLDEN").is_some() {
+fn golden_columns_are_decoded_for_ever() {
+    assert_golden("v2-columns.pgpb", columns::every_encoding());
+    assert_golden("v3-dictionaries.pgpb", dictionaries::every_context());
+}
+
+/// Each was written once, with `PGPIPE_WRITE_GOLDEN=v3-dictionaries.pgpb`; the rows follow from a seed.
+fn assert_golden(name: &str, (params, rows): (ChunkParams, Vec<columns::Rows>)) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("PGPIPE_WRITE_GOLDEN").is_some_and(|wanted| wanted == name) {
         fs::write(&path, columns::encode_rows(params, &rows).concat()).unwrap();
     }
     let (accepted, error) = decode_chunk(params, &split_blocks(&fs::read(&path).unwrap()));
-    assert_eq!(error, None);
-    let raws: Vec<_> = rows
-        .into_iter()
-        .map(|r| r.raw)
-        .chain([Vec::new()])
-        .collect();
-    assert!(accepted == raws);
+    assert_eq!(error, None, "{name}");
+    let raws = rows.into_iter().map(|rows| rows.raw);
+    let raws: Vec<_> = raws.chain([Vec::new()]).collect();
+    assert!(accepted == raws, "{name}");
 }
 
 /// Cuts a chunk's bytes at the lengths that its headers state.
