@@ -1,7 +1,7 @@
 //! The committed seed corpora: small inputs that reach every branch worth mutating from.
 
 use pgpipe::chunk::{ChunkId, Digest};
-use pgpipe::codec::{ChunkEncoder, ChunkParams, Kind};
+use pgpipe::codec::{ChunkEncoder, ChunkParams, HEADER_LEN, Header, Kind};
 use pgpipe::copy::{BINARY_HEADER, BINARY_TRAILER, Tuples};
 use pgpipe::schema::{QualifiedName, SequenceValue};
 use pgpipe::wire::Role;
@@ -12,6 +12,7 @@ use pgpipe::wire::message::{
     StreamHeader, Tail, TargetState, ToRecv, ToSend,
 };
 use serde::Serialize;
+use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer};
 
 /// A file of `fuzz/corpus`: target, name, content.
 pub(crate) type Seed = (&'static str, &'static str, Vec<u8>);
@@ -48,6 +49,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
             "columns-stamped",
             [&[2][..], &columns()].concat(),
         ),
+        ("decode_columns", "dictionaries", sections()),
         ("round_trip", "tuples", [&[0x80][..], &rows].concat()),
         ("round_trip", "no-columns", vec![0; 6]),
         ("round_trip", "cut", cut_rows()),
@@ -113,19 +115,67 @@ fn cut_rows() -> Vec<u8> {
 
 /// A block of columns, twice, and the end.
 fn columns() -> Vec<u8> {
+    let rows = rows().repeat(20);
+    let blocks = blocks(&[&rows, &rows]);
+    blocks.iter().flat_map(|(_, block)| block.clone()).collect()
+}
+
+/// Blocks of columns and the end, with their headers.
+fn blocks(raws: &[&[u8]]) -> Vec<(Header, Vec<u8>)> {
     let params = ChunkParams::default();
     let mut encoder = ChunkEncoder::new(params).expect("the parameters are ours");
-    let (mut out, mut chunk, mut tuples) = (Vec::new(), Vec::new(), Tuples::default());
-    let rows = rows().repeat(20);
-    tuples.find(&rows).expect("the tuples are well-formed");
-    for _ in 0..2 {
-        let header = encoder.encode_tuples(0, &rows, &tuples, &mut out);
-        assert_eq!(header.expect("a block").kind(), Kind::Columns);
-        chunk.extend_from_slice(&out);
+    let (mut out, mut blocks, mut tuples) = (Vec::new(), Vec::new(), Tuples::default());
+    for raw in raws {
+        tuples.find(raw).expect("the tuples are well-formed");
+        let header = encoder.encode_tuples(0, raw, &tuples, &mut out);
+        let header = header.expect("a block");
+        assert_eq!(header.kind(), Kind::Columns);
+        blocks.push((header, out.clone()));
     }
-    encoder.finish(&mut out).expect("the chunk is open");
-    chunk.extend_from_slice(&out);
-    chunk
+    let header = encoder.finish(&mut out).expect("the chunk is open");
+    blocks.push((header, out));
+    blocks
+}
+
+/// The sections of blocks in which ids are predicted by their like and by another column, as
+/// `fuzz_columns` takes them; the last block is small.
+fn sections() -> Vec<u8> {
+    let row = |n: u32| {
+        let word = |of: u32| [&b"entity"[..], &of.to_string().repeat(9).into_bytes()].concat();
+        let pick = n * n % 23;
+        let mut row = 4i16.to_be_bytes().to_vec();
+        for value in [word(n % 9), pick.to_be_bytes().to_vec(), word(pick)] {
+            row.extend((value.len() as u32).to_be_bytes());
+            row.extend(value);
+        }
+        row.extend((-1i32).to_be_bytes());
+        row
+    };
+    let rows = |from: u32, to: u32| (from..to).flat_map(row).collect::<Vec<_>>();
+    let raws = [
+        rows(0, 500),
+        rows(500, 1000),
+        rows(1000, 1500),
+        rows(1500, 1540),
+    ];
+    let mut decoder = DCtx::create();
+    let mut input = Vec::new();
+    for (header, block) in &blocks(&raws.each_ref().map(Vec::as_slice))[..raws.len()] {
+        let mut framed = vec![0; header.raw_len() as usize];
+        let mut output = OutBuffer::around(&mut framed[..]);
+        let mut share = InBuffer::around(&block[HEADER_LEN + 4..]);
+        while share.pos() < block.len() - HEADER_LEN - 4 {
+            let read = decoder.decompress_stream(&mut output, &mut share);
+            read.expect("the frame is ours");
+        }
+        let len = output.pos();
+        input.extend((header.rows() as u16).to_le_bytes());
+        for len in [header.raw_len(), len as u32, 0] {
+            input.extend(len.to_le_bytes());
+        }
+        input.extend(&framed[..len]);
+    }
+    input
 }
 
 fn body(message: &impl Serialize) -> Vec<u8> {

@@ -112,12 +112,12 @@ pub(crate) fn round_trip(data: &[u8]) {
         window_log: (10 + (options >> 4)).min(MAX_WINDOW_LOG),
     };
     let mut tuples = Tuples::default();
-    tuples.find(&raw).expect("the tuples are well-formed");
     let mut encoder = ChunkEncoder::new(params).expect("the parameters are ours");
     let mut decoder = ChunkDecoder::new(MAX_WINDOW_LOG);
     decoder.start(params).expect("the parameters are ours");
     let (mut block, mut out) = (Vec::new(), Vec::new());
-    for _ in 0..2 {
+    for raw in blocks_of(&raw) {
+        tuples.find(&raw).expect("the tuples are well-formed");
         let header = encoder.encode_tuples(0, &raw, &tuples, &mut block);
         let header = header.expect("tuples make a block");
         let decoded = decoder.decode(&header, &block[HEADER_LEN..], &mut out);
@@ -126,7 +126,32 @@ pub(crate) fn round_trip(data: &[u8]) {
     }
 }
 
+/// The tuples as they are, then so many of them that the encoder learns what follows what, then some
+/// at a time.
+fn blocks_of(raw: &[u8]) -> Vec<Vec<u8>> {
+    let many = raw.repeat(REPEATS.min(MAX_BLOCK / raw.len()).max(1));
+    let mut blocks = vec![raw.to_vec(), many.clone(), many, raw.to_vec()];
+    let mut tuples = Tuples::default();
+    tuples.find(raw).expect("the tuples are well-formed");
+    let starts: Vec<_> = tuples.starts().step_by(PIECE_ROWS).collect();
+    let ends = starts.iter().skip(1).copied().chain([raw.len()]);
+    let pieces = starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| raw[*start..end].to_vec());
+    blocks.extend(pieces.take(MAX_PIECES));
+    blocks
+}
+
 const NULL_FROM: u8 = 0xe0;
+
+/// How often tuples come in a block of many, and how long it may be.
+const REPEATS: usize = 16;
+const MAX_BLOCK: usize = 1 << 20;
+
+/// Rows of a small block, and how many of these there are.
+const PIECE_ROWS: usize = 7;
+const MAX_PIECES: usize = 40;
 
 fn tuples_of(columns: usize, mut bytes: &[u8]) -> Vec<u8> {
     let mut raw = Vec::new();
