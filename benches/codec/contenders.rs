@@ -3,7 +3,9 @@
 use std::io::{Read, Write};
 
 use lz4::{BlockMode, BlockSize, ContentChecksum};
-use pgpipe::codec::{ChunkDecoder, ChunkEncoder, ChunkParams, HEADER_LEN, Header, MAX_WINDOW_LOG};
+use pgpipe::codec::{
+    ChunkDecoder, ChunkEncoder, ChunkParams, Encodings, HEADER_LEN, Header, MAX_WINDOW_LOG,
+};
 use pgpipe::copy::Tuples;
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective::{self, ZSTD_e_continue, ZSTD_e_end};
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, InBuffer, OutBuffer, ResetDirective};
@@ -30,8 +32,47 @@ pub(crate) fn contenders() -> Vec<Box<dyn Contender>> {
         Box::new(Zstd::new(ZSTD_1, 1)),
         Box::new(Zstd::new(ZSTD_3, 3)),
         Box::new(Lz4::new("rows+lz4")),
-        Box::new(Pgpipe::new(PGPIPE, ChunkParams::default())),
+        Box::new(Pgpipe::new(PGPIPE, Encodings::ALL)),
     ]
+}
+
+/// pgpipe with all encodings, and without one kind after another.
+pub(crate) fn without_one() -> Vec<Box<dyn Contender>> {
+    let all = Encodings::ALL;
+    let each = [
+        (PGPIPE, all),
+        ("integers", Encodings { ints: false, ..all }),
+        (
+            "numerics",
+            Encodings {
+                numerics: false,
+                ..all
+            },
+        ),
+        (
+            "deltas",
+            Encodings {
+                deltas: false,
+                ..all
+            },
+        ),
+        (
+            "predictions",
+            Encodings {
+                predictions: false,
+                ..all
+            },
+        ),
+        (
+            "dictionaries",
+            Encodings {
+                dictionaries: false,
+                ..all
+            },
+        ),
+    ];
+    let boxed = |(name, encodings)| Box::new(Pgpipe::new(name, encodings)) as Box<dyn Contender>;
+    each.map(boxed).into()
 }
 
 /// `psql | zstd`: one frame with zstd's own parameters for the level.
@@ -156,6 +197,7 @@ impl Contender for Lz4 {
 struct Pgpipe {
     name: &'static str,
     params: ChunkParams,
+    encodings: Encodings,
     encoder: ChunkEncoder,
     decoder: ChunkDecoder,
     tuples: Tuples,
@@ -163,10 +205,12 @@ struct Pgpipe {
 }
 
 impl Pgpipe {
-    fn new(name: &'static str, params: ChunkParams) -> Self {
+    fn new(name: &'static str, encodings: Encodings) -> Self {
+        let params = ChunkParams::default();
         Self {
             name,
             params,
+            encodings,
             encoder: ChunkEncoder::new(params).expect("the parameters are ours"),
             decoder: ChunkDecoder::new(MAX_WINDOW_LOG),
             tuples: Tuples::default(),
@@ -183,6 +227,7 @@ impl Contender for Pgpipe {
     fn encode(&mut self, blocks: &[Block<'_>], out: &mut dyn Write) {
         let started = self.encoder.start(self.params);
         started.expect("the parameters are ours");
+        self.encoder.restrict(self.encodings);
         for (raw, _) in blocks {
             let found = self.tuples.find(raw);
             found.expect("the rows are well-formed");

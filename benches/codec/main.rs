@@ -34,7 +34,10 @@ struct Options {
     /// Show each column's entropy, too
     #[arg(long)]
     columns: bool,
-    /// Put the tables into docs/benchmarks.md
+    /// Measure pgpipe without each kind of encoding, too
+    #[arg(long)]
+    encodings: bool,
+    /// Put the tables into docs/benchmarks.md, that of the encodings included
     #[arg(long)]
     write: bool,
     /// What cargo adds
@@ -74,6 +77,12 @@ fn measure(shape: &Shape, options: &Options) -> Measured {
         rows: blocks.iter().map(|b| b.1 as usize).sum(),
         entropy: (shape.family == Family::History).then(|| entropy::bytes_per_row(&data)),
         figures: race::race(&mut contenders, &data, &blocks, options.runs.into()),
+        without_one: if options.encodings || options.write {
+            let mut contenders = contenders::without_one();
+            race::race(&mut contenders, &data, &blocks, options.runs.into())
+        } else {
+            Vec::new()
+        },
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Measured {
     /// Bytes per row; of history only.
     pub(crate) entropy: Option<f64>,
     pub(crate) figures: Vec<Figures>,
+    /// Of pgpipe with all encodings, and without one kind after another; empty if not asked for.
+    pub(crate) without_one: Vec<Figures>,
 }
 
 impl Measured {
@@ -34,6 +36,7 @@ pub(crate) fn page(shapes: &[Measured], runs: usize) -> String {
     let parts = heading(&mut page, shapes, runs)
         .and_then(|()| by_shape(&mut page, shapes))
         .and_then(|()| together(&mut page, shapes))
+        .and_then(|()| without_one(&mut page, shapes))
         .and_then(|()| entropy(&mut page, shapes));
     parts.expect("a string takes all that is written");
     page
@@ -145,6 +148,35 @@ fn write_together(page: &mut String, shapes: &[&Measured], other: &str) -> fmt::
 fn largest(named: impl Iterator<Item = (f64, &'static str)>) -> (f64, &'static str) {
     named.fold((f64::MIN, ""), |a, b| if b.0 > a.0 { b } else { a })
 }
+
+/// What each kind of encoding gains and costs.
+fn without_one(page: &mut String, shapes: &[Measured]) -> fmt::Result {
+    let Some((_, others)) = shapes.first().and_then(|s| s.without_one.split_first()) else {
+        return Ok(());
+    };
+    write!(page, "| without: bytes, encode speed, decode speed |")?;
+    for figures in others {
+        write!(page, " {} |", figures.name)?;
+    }
+    writeln!(page, "\n|---|{}", "---|".repeat(others.len()))?;
+    for shape in shapes {
+        write!(page, "| {} |", shape.name)?;
+        if let Some((all, others)) = shape.without_one.split_first() {
+            for f in others {
+                let bytes = f.encoded_bytes as f64 / all.encoded_bytes as f64;
+                let encode = f.encode_mb_s() / all.encode_mb_s();
+                let decode = f.decode_mb_s() / all.decode_mb_s();
+                write!(page, " {bytes:.2}, {encode:.2}, {decode:.2} |")?;
+            }
+        }
+        writeln!(page)?;
+    }
+    writeln!(page, "\n{WITHOUT_NOTE}\n")
+}
+
+const WITHOUT_NOTE: &str = "\
+Each column of figures is pgpipe without that kind of encoding over pgpipe with all, in one run: bytes above 1 are
+what the kind saves, speeds above 1 what it costs.";
 
 fn entropy(page: &mut String, shapes: &[Measured]) -> fmt::Result {
     writeln!(
