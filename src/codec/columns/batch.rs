@@ -320,7 +320,7 @@ fn write_fixed(
     out: &mut [u8],
 ) {
     match &mut column.values {
-        Values::None => places.put(out, ints, |_| NULL.to_be_bytes()),
+        Values::None => places.put(out, ints.iter(), |_| NULL.to_be_bytes()),
         Values::Ints {
             width,
             ints: values,
@@ -345,7 +345,12 @@ fn write_fixed(
 impl Places<'_> {
     // Not inlined: the loops would share one function's registers.
     #[inline(never)]
-    fn put<T, const N: usize>(self, out: &mut [u8], values: &[T], field: impl Fn(&T) -> [u8; N]) {
+    fn put<T, const N: usize>(
+        self,
+        out: &mut [u8],
+        values: impl Iterator<Item = T>,
+        field: impl Fn(T) -> [u8; N],
+    ) {
         for (at, value) in self.at.iter().zip(values) {
             put(out, *at as usize + self.offset, field(value));
         }
@@ -362,14 +367,20 @@ impl Places<'_> {
         match values.next_narrow(batch.len()) {
             Narrow::Same(value) => {
                 let field = field(value);
-                self.put(out, batch, |_| field);
+                self.put(out, batch.iter(), |_| field);
             }
             Narrow::Bytes(base, bytes) => {
-                self.put(out, bytes, |byte| field(base.wrapping_add((*byte).into())));
+                let values = bytes.iter().map(|byte| base.wrapping_add((*byte).into()));
+                self.put(out, values, field);
+            }
+            Narrow::Words(base, low, high) => {
+                let word = |(low, high): (&u8, &u8)| u16::from_le_bytes([*low, *high]);
+                let words = low.iter().zip(high).map(word);
+                self.put(out, words.map(|word| base.wrapping_add(word.into())), field);
             }
             Narrow::No => {
                 values.next(batch);
-                self.put(out, batch, |value| field(*value));
+                self.put(out, batch.iter().copied(), field);
             }
         }
     }

@@ -94,6 +94,8 @@ pub(super) enum Narrow<'a> {
     Same(u64),
     /// What each is more than the first field.
     Bytes(u64, &'a [u8]),
+    /// The same, the low bytes and the high ones.
+    Words(u64, &'a [u8], &'a [u8]),
     No,
 }
 
@@ -122,11 +124,14 @@ impl<'a> Ints<'a> {
         })
     }
 
-    /// The next `n` values, if they take a byte each or less; else they have not been taken.
+    /// The next `n` values, if they take two bytes each or less; else they have not been taken.
     pub(super) fn next_narrow(&mut self, n: usize) -> Narrow<'a> {
         match (self.transform, self.count) {
             (Transform::Plain, 0) => Narrow::Same(self.base),
             (Transform::Plain, 1) => Narrow::Bytes(self.base, self.advance(0, n)),
+            (Transform::Plain, 2) => {
+                Narrow::Words(self.base, self.advance(0, n), self.advance(1, n))
+            }
             _ => Narrow::No,
         }
     }
