@@ -7,7 +7,7 @@ use super::error::ParamsError;
 /// Smallest window that zstd knows: 1 KiB.
 pub const MIN_WINDOW_LOG: u8 = 10;
 
-/// Largest window, 16 MiB: with one of these on either side a worker still fits the memory budget.
+/// Largest window of the block format, 16 MiB; what a run uses follows from the memory budget.
 pub const MAX_WINDOW_LOG: u8 = 24;
 
 const LEVELS: std::ops::RangeInclusive<i32> = -7..=22;

@@ -42,7 +42,7 @@ pub struct Tuner {
 
 impl Tuner {
     /// Levels to which it steps. The first takes a fifth off texts at two thirds of level 1's speed; the
-    /// second another twentieth off texts and statistics, at a third.
+    /// second another twentieth off texts and statistics, at a quarter to a half.
     const LEVELS: [i32; 2] = [3, 6];
 
     /// The hardest level that is tried.

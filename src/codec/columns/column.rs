@@ -92,19 +92,18 @@ impl Scratch {
     /// Writes one column's head and streams; what it has written of an unfit one has to be undone.
     pub(super) fn write(
         &mut self,
-        raw: &[u8],
-        tuples: &Tuples,
-        column: Column,
+        block: Block<'_>,
         plan: Plan,
         out: &mut Writer,
     ) -> Result<(), Unfit> {
+        let (raw, tuples, column) = block;
         if let (Width::Fixed(width @ (2 | 4 | 8)), Plan::Ints(transform)) = (column.width, plan) {
             gather_ints(raw, tuples.fields(column), width, &mut self.values);
             out.head.extend([NO_NULLS, INTS, width as u8]);
             ints::write(&mut self.values, transform, out);
             return Ok(());
         }
-        self.gather(raw, tuples, column);
+        self.gather(block);
         self.write_nulls(tuples.rows(), out);
         if self.spans.is_empty() {
             return Ok(());
@@ -121,13 +120,12 @@ impl Scratch {
     /// As [`write`](Self::write), by a dictionary.
     pub(super) fn write_with(
         &mut self,
-        raw: &[u8],
-        tuples: &Tuples,
-        column: Column,
+        block: Block<'_>,
         with: With<'_>,
         out: &mut Writer,
     ) -> Result<(), Unfit> {
-        self.gather(raw, tuples, column);
+        let (raw, tuples, _) = block;
+        self.gather(block);
         self.write_nulls(tuples.rows(), out);
         self.travels.clear();
         if self.spans.is_empty() {
@@ -146,9 +144,8 @@ impl Scratch {
 
     /// Keeps, of `keys` for each row, those of rows with a value; of the column written last.
     pub(super) fn keep_present(&mut self, keys: &[u16]) {
-        let nulls = (!self.nulls.is_empty()).then_some(&self.nulls[..]);
         self.keys.clear();
-        nulls::keep_present(keys.iter().copied(), nulls, &mut self.keys);
+        nulls::keep_present(keys.iter().copied(), map(&self.nulls), &mut self.keys);
     }
 
     /// The keys that were kept.
@@ -159,12 +156,11 @@ impl Scratch {
     /// For each row the id of its value, 0 for none; of the column written last, by a dictionary.
     pub(super) fn row_ids(&self, rows: usize, out: &mut Vec<u16>) {
         let ids = self.travels.ids.iter().copied();
-        let nulls = (!self.nulls.is_empty()).then_some(&self.nulls[..]);
-        nulls::spread(ids, nulls, 0..rows, 0, out);
+        nulls::spread(ids, map(&self.nulls), 0..rows, 0, out);
     }
 
     /// The places of all values, and which rows have none.
-    fn gather(&mut self, raw: &[u8], tuples: &Tuples, column: Column) {
+    fn gather(&mut self, (raw, tuples, column): Block<'_>) {
         self.spans.clear();
         self.nulls.clear();
         let fields = tuples.fields(column);
@@ -258,8 +254,13 @@ impl Scratch {
     }
 }
 
-/// The low 16 bits of the integers of `width` bytes in a column, 0 for nulls.
-pub(super) fn int_keys(raw: &[u8], tuples: &Tuples, column: Column, out: &mut Vec<u16>) {
+/// The null map, where there is one: a column that does not vary has none.
+fn map(nulls: &[u8]) -> Option<&[u8]> {
+    (!nulls.is_empty()).then_some(nulls)
+}
+
+/// The low 16 bits of the integers in a column, 0 for nulls.
+pub(super) fn int_keys((raw, tuples, column): Block<'_>, out: &mut Vec<u16>) {
     out.clear();
     let key = |end: usize| u16::from_be_bytes([raw[end - 2], raw[end - 1]]);
     let fields = tuples.fields(column);

@@ -33,8 +33,8 @@ pub(super) struct Contexts {
 }
 
 #[derive(Debug)]
-struct Candidate {
-    context: Context,
+pub(super) struct Candidate {
+    pub(super) context: Context,
     /// By watched key, the id that came with it.
     ids: Vec<u16>,
     /// Predictions of this block, and those that were right.
@@ -67,22 +67,18 @@ impl Contexts {
     }
 
     /// What is to be learnt of in this block.
-    pub(super) fn candidates(&self) -> impl Iterator<Item = Context> + '_ {
-        self.candidates.iter().map(|candidate| candidate.context)
+    pub(super) fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    pub(super) fn candidates_mut(&mut self) -> &mut [Candidate] {
+        &mut self.candidates
     }
 
     /// All ids mean something else from now on.
     pub(super) fn begin_anew(&mut self) {
         for candidate in &mut self.candidates {
             candidate.ids.fill(0);
-        }
-    }
-
-    /// Learns what candidate `nth` would have predicted; `keys` and `ids` are those of the same values.
-    pub(super) fn learn(&mut self, nth: usize, keys: impl Iterator<Item = u16>, ids: &[u16]) {
-        let candidate = &mut self.candidates[nth];
-        for (key, id) in keys.zip(ids) {
-            candidate.learn(key, *id);
         }
     }
 
@@ -129,8 +125,15 @@ impl Candidate {
         }
     }
 
+    /// Learns what it would have predicted; `keys` and `ids` are those of the same values.
+    pub(super) fn learn(&mut self, keys: impl Iterator<Item = u16>, ids: &[u16]) {
+        for (key, id) in keys.zip(ids) {
+            self.learn_one(key, *id);
+        }
+    }
+
     #[inline]
-    fn learn(&mut self, key: u16, id: u16) {
+    fn learn_one(&mut self, key: u16, id: u16) {
         let place = match usize::from(key) {
             small @ ..SMALL_KEYS => small,
             _ => SMALL_KEYS + usize::from(key.wrapping_mul(0x9e37)),

@@ -60,7 +60,8 @@ impl Index {
         2 * self.repeats >= self.values
     }
 
-    /// Finds what travels of `values`; `keys` are those of the context's column, one for each value.
+    /// Finds what travels of `values`, for the empty `out`; `keys` are those of the context's column, one for
+    /// each value.
     ///
     /// Unfit where the dictionary would cost more than `room`; it is of no use then.
     pub(super) fn index(
@@ -71,7 +72,6 @@ impl Index {
         room: usize,
         out: &mut Travels,
     ) -> Result<(), Unfit> {
-        out.clear();
         out.anew = self.dictionary.len() == 0;
         self.dictionary.turn_to(context);
         let found = match context {

@@ -21,7 +21,7 @@ pub(super) struct Outgoing {
     pub(super) wanted: bool,
     /// One for each row of the block; none if nobody asked, or the block has none.
     keys: Vec<u16>,
-    /// If its plan is a dictionary, or was.
+    /// If its plan is a dictionary.
     words: Option<Box<Words>>,
     /// Whether one has not been worth its bytes.
     useless_words: bool,
@@ -77,7 +77,7 @@ impl Outgoing {
         }
     }
 
-    /// The dictionary begins anew, if it has been worth its bytes.
+    /// The dictionary begins anew, or is given up if it has not been worth its bytes.
     pub(super) fn empty(&mut self) {
         if self.words.as_ref().is_some_and(|words| !words.index.pays()) {
             self.fail();
@@ -112,8 +112,10 @@ impl Outgoing {
     /// The columns of whose keys it makes use, or may.
     pub(super) fn asks_for(&self) -> impl Iterator<Item = u16> + '_ {
         let contexts = self.words.iter().map(|words| &words.contexts);
-        let contexts = contexts
-            .flat_map(|contexts| [contexts.used()].into_iter().chain(contexts.candidates()));
+        let contexts = contexts.flat_map(|contexts| {
+            let candidates = contexts.candidates().iter().map(|each| each.context);
+            [contexts.used()].into_iter().chain(candidates)
+        });
         contexts.filter_map(|context| match context {
             Context::Column(number) => Some(number),
             Context::Own | Context::None => None,
@@ -129,12 +131,11 @@ impl Outgoing {
         scratch: &mut Scratch,
         out: &mut Writer,
     ) {
-        let (raw, tuples, column) = block;
         out.begin_column(self.history.is_beside());
         if self.try_write(block, before, room, scratch, out).is_err() {
             out.undo_column();
             self.fail();
-            let written = scratch.write(raw, tuples, column, Plan::Bytes, out);
+            let written = scratch.write(block, Plan::Bytes, out);
             debug_assert!(written.is_ok(), "any column can be written as bytes");
         }
         self.keys.clear();
@@ -145,14 +146,14 @@ impl Outgoing {
 
     fn try_write(
         &mut self,
-        (raw, tuples, column): Block<'_>,
+        block: Block<'_>,
         before: &[Self],
         room: &mut Room,
         scratch: &mut Scratch,
         out: &mut Writer,
     ) -> Result<(), Unfit> {
         let Some(words) = &mut self.words else {
-            return scratch.write(raw, tuples, column, self.history.plan(), out);
+            return scratch.write(block, self.history.plan(), out);
         };
         let (context, keys) = match words.contexts.used() {
             Context::Column(number) => match &before[usize::from(number)].keys[..] {
@@ -168,7 +169,7 @@ impl Outgoing {
             keys,
             room: room.entries,
         };
-        scratch.write_with(raw, tuples, column, with, out)?;
+        scratch.write_with(block, with, out)?;
         let free = room.predictions >= MAX_PREDICTIONS;
         if words.learn(before, scratch, free) {
             room.predictions -= MAX_PREDICTIONS;
@@ -187,10 +188,11 @@ impl Outgoing {
         matches!(self.history.plan(), Plan::Ints(_) | Plan::Dictionary)
     }
 
-    fn note_keys(&mut self, (raw, tuples, column): Block<'_>, scratch: &Scratch) {
-        match (self.history.plan(), &self.words) {
-            (Plan::Ints(_), _) => column::int_keys(raw, tuples, column, &mut self.keys),
-            (Plan::Dictionary, Some(_)) if !scratch.travels.ids.is_empty() => {
+    fn note_keys(&mut self, block: Block<'_>, scratch: &Scratch) {
+        let (_, tuples, _) = block;
+        match self.history.plan() {
+            Plan::Ints(_) => column::int_keys(block, &mut self.keys),
+            Plan::Dictionary if !scratch.travels.ids.is_empty() => {
                 scratch.row_ids(tuples.rows(), &mut self.keys);
             }
             _ => {}
@@ -199,26 +201,21 @@ impl Outgoing {
 }
 
 impl Words {
-    /// Learns from the block what the candidates would have predicted.
-    /// True if it has taken to another context.
+    /// Learns from the block what the candidates would have predicted; true if it has taken to one of them.
     fn learn(&mut self, before: &[Outgoing], scratch: &mut Scratch, free: bool) -> bool {
         if scratch.travels.ids.is_empty() {
             self.contexts.begin_anew();
             return false;
         }
-        let candidates: Vec<_> = self.contexts.candidates().collect();
-        for (nth, candidate) in candidates.into_iter().enumerate() {
-            if let Context::Column(number) = candidate {
-                scratch.keep_present(&before[usize::from(number)].keys);
-            }
-            let ids = &scratch.travels.ids[..];
-            match candidate {
-                Context::Column(_) => self
-                    .contexts
-                    .learn(nth, scratch.keys().iter().copied(), ids),
+        for candidate in self.contexts.candidates_mut() {
+            match candidate.context {
+                Context::Column(number) => {
+                    scratch.keep_present(&before[usize::from(number)].keys);
+                    candidate.learn(scratch.keys().iter().copied(), &scratch.travels.ids);
+                }
                 Context::Own => {
-                    let keys = [0].into_iter().chain(ids.iter().copied());
-                    self.contexts.learn(nth, keys, ids);
+                    let ids = &scratch.travels.ids[..];
+                    candidate.learn([0].into_iter().chain(ids.iter().copied()), ids);
                 }
                 Context::None => {}
             }

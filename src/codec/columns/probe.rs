@@ -73,7 +73,6 @@ pub(super) struct Probe {
     context: Option<CCtx<'static>>,
     encodings: Encodings,
     writer: Writer,
-    index: Index,
     out: Vec<u8>,
 }
 
@@ -119,12 +118,10 @@ impl Probe {
         block: Block<'_>,
         dictionary: bool,
     ) -> Plan {
-        let (.., column) = block;
-        let dictionary = dictionary && self.encodings.dictionaries && is_worth_an_id(block);
+        let dictionary = dictionary && self.may_try(block, Plan::Dictionary);
         let mut best = Best::default();
         for plan in NUMBERS {
-            if self.encodings.allow(plan)
-                && may_suit(plan, column.width)
+            if self.may_try(block, plan)
                 && let Ok(size) = self.try_plan(scratch, block, plan)
             {
                 best.consider(plan, size);
@@ -143,37 +140,39 @@ impl Probe {
         }
     }
 
+    fn may_try(&self, block: Block<'_>, plan: Plan) -> bool {
+        self.encodings.allow(plan) && may_suit(block, plan)
+    }
+
     fn try_plan(
         &mut self,
         scratch: &mut Scratch,
-        (raw, sample, column): Block<'_>,
+        block: Block<'_>,
         plan: Plan,
     ) -> Result<usize, Unfit> {
         self.writer.begin(1);
         self.writer.begin_column(false);
-        scratch.write(raw, sample, column, plan, &mut self.writer)?;
+        scratch.write(block, plan, &mut self.writer)?;
         Ok(self.size())
     }
 
     /// What a dictionary would take; unfit where most values are different ones.
-    fn try_dictionary(
-        &mut self,
-        scratch: &mut Scratch,
-        (raw, sample, column): Block<'_>,
-    ) -> Result<usize, Unfit> {
-        self.index.clear();
+    fn try_dictionary(&mut self, scratch: &mut Scratch, block: Block<'_>) -> Result<usize, Unfit> {
         self.writer.begin(1);
         self.writer.begin_column(false);
+        let mut index = Index::default();
         let with = With {
-            index: &mut self.index,
+            index: &mut index,
             context: Context::None,
             keys: &[],
             room: MAX_COST / 2,
         };
-        scratch.write_with(raw, sample, column, with, &mut self.writer)?;
-        let pays = self.index.pays();
-        self.index.clear();
-        if pays { Ok(self.size()) } else { Err(Unfit) }
+        scratch.write_with(block, with, &mut self.writer)?;
+        if index.pays() {
+            Ok(self.size())
+        } else {
+            Err(Unfit)
+        }
     }
 
     /// What zstd makes of the column.
@@ -205,25 +204,17 @@ fn new_context() -> CCtx<'static> {
 }
 
 /// Whether it is worth a trial.
-fn may_suit(plan: Plan, width: Width) -> bool {
-    match (plan, width) {
-        (Plan::Bytes | Plan::Dictionary, _) | (_, Width::Varies) => true,
+fn may_suit((raw, tuples, column): Block<'_>, plan: Plan) -> bool {
+    let firsts = tuples.fields(column).take(LEN_ROWS);
+    let mut lens = firsts.map(|at| length(raw, at));
+    match (plan, column.width) {
+        (Plan::Bytes, _) => true,
+        (_, Width::Null) => false,
+        (Plan::Dictionary, Width::Fixed(width)) => width >= LEAST_LEN,
+        (Plan::Dictionary, Width::Varies) => lens.any(|len| len != NULL && len >= LEAST_LEN),
+        (_, Width::Varies) => true,
         (Plan::Ints(_), Width::Fixed(width)) => matches!(width, 2 | 4 | 8),
         (Plan::Numeric(_), Width::Fixed(width)) => width >= 8 && width % 2 == 0,
-        (_, Width::Null) => false,
-    }
-}
-
-/// Whether a column has values, and longer ones than an id.
-fn is_worth_an_id((raw, tuples, column): Block<'_>) -> bool {
-    let mut lens = tuples
-        .fields(column)
-        .take(LEN_ROWS)
-        .map(|at| length(raw, at));
-    match column.width {
-        Width::Fixed(len) => len >= LEAST_LEN,
-        Width::Null => false,
-        Width::Varies => lens.any(|len| len != NULL && len >= LEAST_LEN),
     }
 }
 

@@ -259,8 +259,8 @@ const END: u64 = 1 << 32;
 /// Ids that travel, where others are predicted.
 #[derive(Debug)]
 struct References<'a> {
-    /// Before each, how many values are as predicted.
-    gaps: Option<(Ints<'a>, Ints<'a>)>,
+    /// Before each, how many values are as predicted; and themselves. None if there are no ids.
+    ints: Option<(Ints<'a>, Ints<'a>)>,
     left: usize,
     batch: [[u64; BATCH]; 2],
     at: usize,
@@ -284,7 +284,7 @@ impl<'a> References<'a> {
             Some((gaps, Ints::read(head, streams, count)?))
         };
         Ok(Self {
-            gaps: ints,
+            ints,
             left: count,
             batch: [[0; BATCH]; 2],
             at: 0,
@@ -311,7 +311,7 @@ impl<'a> References<'a> {
         self.at = 0;
         self.got = BATCH.min(self.left);
         self.left -= self.got;
-        if let Some((gaps, ids)) = &mut self.gaps {
+        if let Some((gaps, ids)) = &mut self.ints {
             let [gap_batch, id_batch] = &mut self.batch;
             gaps.next(&mut gap_batch[..self.got]);
             ids.next(&mut id_batch[..self.got]);

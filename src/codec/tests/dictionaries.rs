@@ -27,7 +27,7 @@ fn last(blocks: &[Rows]) -> usize {
 }
 
 /// Blocks in which ids come by all contexts, predictions fail, change and are forgotten, columns lose their
-/// dictionary and get one again; blocks of rows between them; two parts. The last one is short.
+/// dictionary and get one again; a block of rows between them; two parts. The last one is short.
 pub(super) fn every_context() -> (ChunkParams, Vec<Rows>) {
     use Shape::*;
     let shapes = [
