@@ -225,11 +225,12 @@ fn frame(body: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn broken_first_frames_are_refused() {
-    let hello_without_proof = b"pgpipe\x03\x00\x00\x00\x00";
-    let error = first_words(&frame(hello_without_proof)).await;
+    let version = u8::try_from(PROTOCOL_VERSION).unwrap();
+    let hello_without_proof = [b"pgpipe", &[version, 0, 0, 0, 0][..]].concat();
+    let error = first_words(&frame(&hello_without_proof)).await;
     assert_eq!(error.refusal(), Some(Refusal::NotPaired));
 
-    let truncated = &frame(hello_without_proof)[..12];
+    let truncated = &frame(&hello_without_proof)[..12];
     let error = first_words(truncated).await;
     let frame_error = |error: AuthError| match error {
         AuthError::Protocol {
@@ -243,7 +244,7 @@ async fn broken_first_frames_are_refused() {
         FrameError::Truncated { bytes: 12 }
     ));
 
-    let trailing = [hello_without_proof, &b"x"[..]].concat();
+    let trailing = [&hello_without_proof[..], b"x"].concat();
     let error = frame_error(first_words(&frame(&trailing)).await);
     assert!(matches!(error, FrameError::Trailing { bytes: 1 }));
 
@@ -254,7 +255,7 @@ async fn broken_first_frames_are_refused() {
 
     let error = first_words(&frame(b"GET / HTTP/1.1")).await;
     assert!(matches!(error, AuthError::NotPgpipe { .. }));
-    let error = first_words(&frame(b"pgpipe\x03\x00\x02")).await;
+    let error = first_words(&frame(&[b"pgpipe", &[version, 0, 2][..]].concat())).await;
     assert!(matches!(error, AuthError::Protocol { source: None, .. }));
     let error = first_words(b"").await;
     assert!(matches!(

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use pgpipe::transport::auth::{AuthError, Refusal};
 use pgpipe::wire::Role;
-use pgpipe::wire::handshake::PairCode;
+use pgpipe::wire::handshake::{PROTOCOL_VERSION, PairCode};
 
 use super::party::{Met, Party, meet, met};
 
@@ -137,17 +137,21 @@ async fn another_protocol_version() {
     let code = PairCode::generate();
     let send = Party::new(Role::Send, Some(&code));
     let mut recv = Party::new(Role::Recv, Some(&code));
-    recv.version = 4;
+    recv.version = PROTOCOL_VERSION + 1;
     for (dialler, listener) in [(&send, &recv), (&recv, &send)] {
         let (d, l) = meet(dialler, listener).await;
         for (met, ours) in [(d, dialler.version), (l, listener.version)] {
             let error = met.err().expect("nobody is let in");
-            let theirs = 7 - ours;
+            let theirs = 2 * PROTOCOL_VERSION + 1 - ours;
             assert_eq!(error.refusal(), Some(Refusal::Version { ours, theirs }));
             let line = error.to_string();
+            let (known, newer) = (PROTOCOL_VERSION, PROTOCOL_VERSION + 1);
             assert!(
-                line.contains("recv speaks protocol version 4, send speaks 3")
-                    || line.contains("send speaks protocol version 3, recv speaks 4"),
+                line.contains(&format!(
+                    "recv speaks protocol version {newer}, send speaks {known}"
+                )) || line.contains(&format!(
+                    "send speaks protocol version {known}, recv speaks {newer}"
+                )),
                 "{line}"
             );
         }
