@@ -1,6 +1,6 @@
 //! The committed seed corpora: small inputs that reach every branch worth mutating from.
 
-use pgpipe::chunk::{ChunkId, Digest};
+use pgpipe::chunk::{Attempt, ChunkId, Digest, Held};
 use pgpipe::codec::{ChunkEncoder, ChunkParams, HEADER_LEN, Header, Kind};
 use pgpipe::copy::{BINARY_HEADER, BINARY_TRAILER, Tuples};
 use pgpipe::schema::{QualifiedName, SequenceValue};
@@ -219,7 +219,7 @@ fn to_recv() -> Vec<Named> {
         resumable: false,
     };
     let params = ChunkParams::default();
-    let id = ChunkId(300);
+    let attempt = attempt();
     let digest = Digest {
         rows: 3,
         bytes: 99,
@@ -232,9 +232,26 @@ fn to_recv() -> Vec<Named> {
         ("tail", body(&ToRecv::Tail(tail))),
         ("bye", body(&ToRecv::Bye)),
         ("failed", body(&ToRecv::Failed(failure))),
-        ("stream", body(&StreamHeader::Chunk { id, params })),
+        ("stream", body(&StreamHeader::Chunk { attempt, params })),
+        (
+            "resume-stream",
+            body(&StreamHeader::Resume { attempt, from: 300 }),
+        ),
+        (
+            "resume",
+            body(&ToRecv::Resume {
+                attempts: vec![attempt],
+            }),
+        ),
         ("chunk-end", body(&ChunkEnd { parts })),
     ]
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        chunk: ChunkId(300),
+        number: 2,
+    }
 }
 
 fn greet() -> Greet {
@@ -301,8 +318,14 @@ fn to_send() -> Vec<Named> {
             data_durable: false,
         },
     };
+    let held = Held {
+        attempt: attempt(),
+        blocks: 70_000,
+    };
     let ready = ToSend::Ready {
         committed: vec![ChunkId(0), ChunkId(200), ChunkId(70_000)],
+        held: vec![held],
+        last_number: 2,
         data_durable: true,
     };
     let progress = ToSend::Progress {
@@ -317,6 +340,8 @@ fn to_send() -> Vec<Named> {
     vec![
         ("standing", body(&ToSend::Standing(standing))),
         ("ready", body(&ready)),
+        ("received", body(&ToSend::Received(held))),
+        ("released", body(&ToSend::Released { attempt: attempt() })),
         ("progress", body(&progress)),
         ("finished", body(&finished)),
     ]

@@ -17,6 +17,26 @@ impl fmt::Display for ChunkId {
     }
 }
 
+/// One try at moving a chunk: what is broken off begins again under the next number, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Attempt {
+    pub chunk: ChunkId,
+    pub number: u32,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (attempt {})", self.chunk, self.number)
+    }
+}
+
+/// An attempt that recv has not finished, and how many of its blocks it has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub attempt: Attempt,
+    pub blocks: u32,
+}
+
 /// A table's index in [`Plan::tables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableIndex(pub u32);

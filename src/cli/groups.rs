@@ -25,6 +25,9 @@ pub struct LinkOptions {
     /// How long to try to reach the other side again, as in 24h
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = values::duration)]
     pub give_up: Duration,
+    /// How long open transactions outlive a silent link, as in 60s
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::duration)]
+    pub stall: Duration,
 }
 
 #[derive(Debug, Clone, Args)]

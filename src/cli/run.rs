@@ -63,6 +63,7 @@ fn receive(options: &RecvOptions) -> Exit {
         code,
         stay: options.stay,
         give_up: options.link.give_up,
+        stall: options.link.stall,
         ..target(&options.target, &options.common)
     };
     drive(&options.common, |display| async {
@@ -85,6 +86,7 @@ fn send(options: &SendOptions) -> Exit {
         code,
         rate: options.rate.map(|rate| rate.bytes_per_second),
         give_up: options.link.give_up,
+        stall: options.link.stall,
         ..source(&options.source, &options.common)
     };
     drive(&options.common, |display| async {
@@ -147,6 +149,7 @@ fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
         keep_snapshot: options.keep_snapshot,
         allow_changes: options.allow_changes,
         give_up: CLONE_GIVE_UP,
+        stall: CLONE_GIVE_UP,
         pg_bin: common.pg_bin.clone(),
         shares_process: false,
     }
@@ -168,6 +171,7 @@ fn target(options: &TargetOptions, common: &CommonOptions) -> recv::Options {
         keep_journal: options.keep_journal,
         stay: false,
         give_up: CLONE_GIVE_UP,
+        stall: CLONE_GIVE_UP,
         pg_bin: common.pg_bin.clone(),
     }
 }

@@ -138,6 +138,21 @@ impl PgError {
         self.is_connection_lost() || CODES.iter().any(|start| code.starts_with(start))
     }
 
+    /// Whether the same can be tried again at once, over a new connection if need be: the session was
+    /// terminated, a deadlock or conflict resolved against us, all connection slots taken. A server
+    /// that is down, starting or full is not that: it needs somebody, or takes its time.
+    pub fn is_momentary(&self) -> bool {
+        const CODES: [&str; 6] = ["08", "40", "57P01", "53300", "57014", "55P03"];
+        match self {
+            Self::Lost { .. } | Self::Closed { .. } | Self::Unusable { .. } => true,
+            Self::AllHosts(errors) => errors.iter().any(Self::is_momentary),
+            other => {
+                let code = other.sqlstate().unwrap_or_default();
+                CODES.iter().any(|start| code.starts_with(start))
+            }
+        }
+    }
+
     /// Whether the connection is gone, or never came to be, so that a new one may do better.
     pub fn is_connection_lost(&self) -> bool {
         match self {

@@ -2,53 +2,167 @@
 
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::RecvError;
 use super::ending::show_built;
 use super::fetch;
 use super::session::{Break, Context, Talk};
-use super::worker::{self, Incoming, Shared, WorkError};
-use crate::chunk::ChunkId;
-use crate::codec::MAX_WINDOW_LOG;
+use super::worker::{self, Event, Incoming, Shared, WorkError};
+use super::writing::Writing;
+use crate::chunk::{Attempt, ChunkId};
+use crate::codec::{ChunkParams, MAX_WINDOW_LOG};
+use crate::ledger::ClaimError;
 use crate::pg::session::transfer_encoding;
 use crate::runtime::{BLOCK_BYTES, Brake, Pool, Workers, blocking, dispose};
-use crate::sink::writer::{Writer, Written};
+use crate::sink::writer::Written;
 use crate::sink::{database, finish};
-use crate::transport::RecvStream;
-use crate::wire::message::{StreamHeader, ToSend};
+use crate::transport::{RecvStream, TransportError};
+use crate::wire::message::{StreamHeader, ToRecv, ToSend};
 
-/// What this session's threads tell it; what they tell too late goes with the channel.
-enum Event {
-    Committed(ChunkId, Written),
-    Failed(RecvError),
+/// The threads that decode and write. They live as long as rows are missing, through lost links, but
+/// not through an error or a stop; dropping them ends them, which blocks.
+pub(super) struct Moving {
+    shared: Arc<Shared>,
+    attempts: Option<Sender<Incoming>>,
+    happened: mpsc::UnboundedReceiver<Event>,
+    _workers: Workers,
 }
 
-type Events = mpsc::UnboundedSender<Event>;
+impl Moving {
+    fn start(context: &mut Context) -> Self {
+        let (events, happened) = mpsc::unbounded_channel();
+        let window_log = u8::try_from(context.budget.window_log).unwrap_or(MAX_WINDOW_LOG);
+        let migration = context.installed();
+        let shared = Arc::new(Shared {
+            plan: Arc::clone(&migration.plan),
+            intake: Arc::clone(&migration.intake),
+            events,
+            runtime: Handle::current(),
+            meter: Arc::clone(&context.display.meter),
+            brake: Brake::default(),
+            max_window_log: window_log.min(MAX_WINDOW_LOG),
+            stall: context.options.stall,
+        });
+        let agreed = usize::from(context.installed().greet.jobs);
+        let jobs = context.budget.jobs.min(agreed).max(1);
+        // As many wait as the link lets in: small chunks come faster than their turn.
+        let (attempts, waiting) = unbounded();
+        let mut workers = Workers::new();
+        for number in 0..jobs {
+            start_worker(context, &shared, &waiting, number, &mut workers);
+        }
+        Self {
+            shared,
+            attempts: Some(attempts),
+            happened,
+            _workers: workers,
+        }
+    }
+
+    fn begin(
+        &self,
+        attempt: Attempt,
+        params: ChunkParams,
+        stream: RecvStream,
+    ) -> Result<(), ClaimError> {
+        let streams = self.shared.intake.open(attempt, stream)?;
+        if let (Some(streams), Some(attempts)) = (streams, &self.attempts) {
+            let incoming = Incoming {
+                attempt,
+                params,
+                streams,
+            };
+            // Where its decoders have all ended, one of them has told why.
+            let _ = attempts.send(incoming);
+        }
+        Ok(())
+    }
+
+    /// Waits, without a link, until the threads cannot go on; takes down what they commit meanwhile.
+    pub(super) async fn trouble(&mut self, commit: &mut dyn FnMut(ChunkId, &Written)) -> RecvError {
+        loop {
+            match self.happened.recv().await {
+                Some(Event::Failed(error)) => return error,
+                Some(Event::Committed(id, written)) => commit(id, &written),
+                // A new connection is told what is held then.
+                Some(Event::Received(_) | Event::Released(_)) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl Drop for Moving {
+    /// Before the workers are joined.
+    fn drop(&mut self) {
+        self.attempts = None;
+        self.shared.stop();
+    }
+}
+
+/// Before what is held is told: waits until nothing is with the server whose end is not known.
+pub(super) async fn settle(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
+    let Some(mut moving) = context.installed().moving.take() else {
+        return Ok(());
+    };
+    let settled = settle_with(context, talk, &mut moving).await;
+    context.installed().moving = Some(moving);
+    settled
+}
+
+async fn settle_with(
+    context: &mut Context,
+    talk: &mut Talk,
+    moving: &mut Moving,
+) -> Result<(), Break> {
+    let meter = Arc::clone(&context.display.meter);
+    loop {
+        let event = match moving.happened.try_recv() {
+            Ok(event) => event,
+            Err(_) if !moving.shared.intake.is_unsettled() => break,
+            Err(_) => {
+                meter.waiting_for(Some("the target to commit what it has".into()));
+                tokio::select! {
+                    Some(event) = moving.happened.recv() => event,
+                    heard = talk.hear() => {
+                        heard?;
+                        return Err(RecvError::Protocol("a message out of turn").into());
+                    }
+                }
+            }
+        };
+        match event {
+            Event::Committed(id, written) => commit(context, id, &written),
+            Event::Failed(error) => return Err(error.into()),
+            Event::Received(_) | Event::Released(_) => {}
+        }
+    }
+    meter.waiting_for(None);
+    Ok(())
+}
 
 /// Writes chunks as they come, until all are durable and send has been told.
 pub(super) async fn receive(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
     context.display.meter.phase("data");
-    let (events, happened) = mpsc::unbounded_channel();
-    let window_log = u8::try_from(context.budget.window_log).unwrap_or(MAX_WINDOW_LOG);
-    let shared = Arc::new(Shared {
-        plan: Arc::clone(&context.installed().plan),
-        runtime: Handle::current(),
-        meter: Arc::clone(&context.display.meter),
-        brake: Brake::default(),
-        max_window_log: window_log.min(MAX_WINDOW_LOG),
-        halt: watch::Sender::new(false),
-    });
-    let (streams, workers) = start_workers(context, &shared, &events);
-    let result = write_all(context, talk, &streams, happened).await;
-    drop(streams);
-    if result.is_err() {
-        shared.stop();
+    let ToRecv::Resume { attempts } = talk.hear().await? else {
+        return Err(RecvError::Protocol("expected Resume").into());
+    };
+    context.installed().intake.keep_only(&attempts);
+    let mut moving = match context.installed().moving.take() {
+        Some(moving) => moving,
+        None => Moving::start(context),
+    };
+    match write_all(context, talk, &mut moving).await {
+        Ok(()) => dispose(moving).await?,
+        Err(broke) => {
+            // Whether they go on is seen when the session's end is known.
+            context.installed().moving = Some(moving);
+            return Err(broke);
+        }
     }
-    dispose(workers).await?;
-    result?;
     end(context, talk).await
 }
 
@@ -56,25 +170,24 @@ pub(super) async fn receive(context: &mut Context, talk: &mut Talk) -> Result<()
 async fn write_all(
     context: &mut Context,
     talk: &mut Talk,
-    streams: &Sender<Incoming>,
-    mut happened: mpsc::UnboundedReceiver<Event>,
+    moving: &mut Moving,
 ) -> Result<(), Break> {
     let connection = talk.connection().clone();
     let mut built = context.installed().builder.watch();
-    while !context.installed().ledger.all_committed() {
+    while !context.installed().intake.all_committed() {
         tokio::select! {
             message = talk.hear() => {
                 message?;
                 return Err(RecvError::Protocol("a message out of turn").into());
             }
-            stream = connection.accept_data() => {
-                let incoming = claim(context, talk, stream?).await?;
-                if streams.try_send(incoming).is_err() {
-                    return Err(RecvError::Protocol("more chunks at once than agreed").into());
+            stream = connection.accept_data() => take(talk, moving, stream?).await?,
+            Some(event) = moving.happened.recv() => match event {
+                Event::Received(held) => talk.say(&ToSend::Received(held)).await?,
+                Event::Committed(id, written) => {
+                    commit(context, id, &written);
+                    talk.say(&ToSend::Committed { chunk: id }).await?;
                 }
-            }
-            Some(event) = happened.recv() => match event {
-                Event::Committed(id, written) => commit(context, talk, id, &written).await?,
+                Event::Released(attempt) => talk.say(&ToSend::Released { attempt }).await?,
                 Event::Failed(error) => return Err(error.into()),
             },
             Ok(()) = built.changed() => show_built(context)?,
@@ -83,35 +196,29 @@ async fn write_all(
     Ok(())
 }
 
-/// Reads a stream's header and claims its chunk: nothing outside the plan, nothing twice.
-async fn claim(
-    context: &mut Context,
-    talk: &Talk,
-    mut stream: RecvStream,
-) -> Result<Incoming, Break> {
+/// Reads a stream's header and claims its chunk: nothing outside the plan, nothing twice. A stream
+/// that send has broken off already is nothing.
+async fn take(talk: &Talk, moving: &Moving, mut stream: RecvStream) -> Result<(), Break> {
     let reading = fetch::read_header(&mut stream);
-    let StreamHeader::Chunk { id, params } = talk.unless_stopped(reading).await?? else {
-        return Err(RecvError::Protocol("a file that was not asked for").into());
+    let header = match talk.unless_stopped(reading).await? {
+        Err(RecvError::Transport(TransportError::Reset { .. })) => return Ok(()),
+        header => header?,
     };
-    context.installed().ledger.claim(id)?;
-    Ok(Incoming { id, params, stream })
+    match header {
+        StreamHeader::Chunk { attempt, params } => Ok(moving.begin(attempt, params, stream)?),
+        StreamHeader::Resume { attempt, from } => {
+            Ok(moving.shared.intake.reopen(attempt, from, stream)?)
+        }
+        _ => Err(RecvError::Protocol("a file that was not asked for").into()),
+    }
 }
 
-async fn commit(
-    context: &mut Context,
-    talk: &mut Talk,
-    id: ChunkId,
-    written: &Written,
-) -> Result<(), Break> {
-    let migration = context.installed();
-    migration.commit(id);
-    let raw_bytes = match written {
-        Written::Committed(parts) => parts.iter().map(|p| p.digest.bytes).sum(),
-        Written::AlreadyCommitted => 0,
-    };
-    let estimate = migration.plan.chunk(id).map_or(0, |chunk| chunk.bytes);
-    context.display.meter.chunk_done(estimate, raw_bytes);
-    Ok(talk.say(&ToSend::Committed { chunk: id }).await?)
+fn commit(context: &mut Context, id: ChunkId, written: &Written) {
+    let (migration, meter) = (&mut context.migration, &context.display.meter);
+    if let Some(migration) = migration {
+        let (_, marks) = migration.while_moving();
+        marks.commit(meter, id, written);
+    }
 }
 
 /// Makes everything durable, and then lets the snapshot go.
@@ -132,63 +239,41 @@ async fn end(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
     Ok(talk.say(&ToSend::DataDurable).await?)
 }
 
-fn start_workers(
-    context: &mut Context,
-    shared: &Arc<Shared>,
-    events: &Events,
-) -> (Sender<Incoming>, Workers) {
-    let agreed = usize::from(context.installed().greet.jobs);
-    let jobs = context.budget.jobs.min(agreed).max(1);
-    // As many as the link lets in: small chunks come faster than their turn.
-    let (sender, streams) = bounded(context.budget.jobs);
-    let mut workers = Workers::new();
-    for number in 0..jobs {
-        start_worker(context, shared, &streams, events, number, &mut workers);
-    }
-    (sender, workers)
-}
-
 /// A decoder and its writer.
 fn start_worker(
     context: &mut Context,
     shared: &Arc<Shared>,
-    streams: &Receiver<Incoming>,
-    events: &Events,
+    attempts: &Receiver<Incoming>,
     number: usize,
     workers: &mut Workers,
 ) {
     let buffers = context.budget.raw_buffers;
     let (handover, chunks) = bounded(1);
     let decoding = {
-        let (shared, streams) = (Arc::clone(shared), streams.clone());
+        let (shared, attempts) = (Arc::clone(shared), attempts.clone());
         let pool = Pool::new(buffers, BLOCK_BYTES);
-        move || worker::decode(&shared, &streams, &pool, buffers, &handover)
+        move || worker::decode(&shared, &attempts, &pool, buffers, &handover)
+    };
+    let writing = Writing {
+        info: context.info.clone(),
+        name: format!("{} {number}", context.options.application_name()),
+        encoding: transfer_encoding(&context.installed().greet.source.encoding),
+        journal: context.installed().journal.clone(),
     };
     let writing = {
-        let (shared, events, info) = (Arc::clone(shared), events.clone(), context.info.clone());
-        let name = format!("{} {number}", context.options.application_name());
-        let migration = context.installed();
-        let journal = migration.journal.clone();
-        let encoding = transfer_encoding(&migration.greet.source.encoding);
-        move || {
-            let writer = Writer::connect(&info, &name, encoding, journal)?;
-            let closer = writer.closer()?;
-            shared.brake.add(move || closer.close());
-            worker::write(&shared, writer, &chunks, &mut |id, written| {
-                let _ = events.send(Event::Committed(id, written));
-            })
-        }
+        let shared = Arc::clone(shared);
+        move || writing.run(&shared, &chunks)
     };
-    workers.spawn(format!("decode-{number}"), decoding, tell(events));
-    workers.spawn(format!("write-{number}"), writing, tell(events));
+    workers.spawn(format!("decode-{number}"), decoding, tell(shared));
+    workers.spawn(format!("write-{number}"), writing, tell(shared));
 }
 
 /// Tells the session why a thread ended early.
-fn tell(events: &Events) -> impl FnOnce(Result<(), WorkError>) + Send + 'static {
-    let events = events.clone();
+fn tell(shared: &Arc<Shared>) -> impl FnOnce(Result<(), WorkError>) + Send + 'static {
+    let shared = Arc::clone(shared);
     move |ended| match ended {
         // The session, or the worker's other thread, knows why.
         Ok(()) | Err(WorkError::Halted) => {}
-        Err(error) => drop(events.send(Event::Failed(error.into()))),
+        Err(error) => shared.tell(Event::Failed(error.into())),
     }
 }

@@ -82,6 +82,8 @@ impl From<WorkError> for RecvError {
         match error {
             WorkError::Transport(error) => Self::Transport(error),
             WorkError::Panicked(panic) => Self::Panicked(panic),
+            WorkError::Journal(error) => Self::Journal(error),
+            WorkError::TakenBack => Self::TakenBack,
             other => Self::Work(other),
         }
     }

@@ -1,26 +1,39 @@
-//! A chunk on its way in: blocks are read, checked, and rebuilt to COPY bytes.
+//! A chunk on its way in: blocks are read, over as many connections as it takes, checked, and rebuilt
+//! to COPY bytes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use tokio::time::timeout;
 
-use super::worker::{Shared, WorkError};
-use crate::chunk::{Chunk, Digest};
+use super::intake::Streams;
+use super::worker::{Event, Shared, WorkError};
+use crate::chunk::{Attempt, Chunk, Digest};
 use crate::codec::{ChunkDecoder, DecodeError, HEADER_LEN, Header, Kind};
 use crate::copy::Scanner;
 use crate::report::{Counted, Stage};
 use crate::runtime::Pool;
 use crate::sink::writer::Piece;
-use crate::transport::RecvStream;
+use crate::transport::{RecvStream, TransportError};
 use crate::wire::frame;
 use crate::wire::message::ChunkEnd;
 
-/// One chunk on its way in.
+/// How much longer a chunk's transaction may wait for a silent sender at most, after it has been
+/// rolled back for that time and again: a server that needs long for a block must get through.
+const LONGEST_STALL: u32 = 64;
+
+/// One attempt at a chunk on its way in.
 pub(super) struct Inbound<'a> {
     shared: &'a Shared,
+    attempt: Attempt,
     chunk: &'a Chunk,
     decoder: &'a mut ChunkDecoder,
-    stream: RecvStream,
+    streams: Streams,
+    /// Of the connection of the moment; nothing while there is none.
+    stream: Option<RecvStream>,
+    /// How long a living connection may be silent. Nothing before the first block, when no
+    /// transaction is open.
+    silence: Option<Duration>,
     payload: Vec<u8>,
 }
 
@@ -34,15 +47,18 @@ struct Current {
 impl<'a> Inbound<'a> {
     pub(super) fn new(
         shared: &'a Shared,
-        chunk: &'a Chunk,
+        attempt: Attempt,
         decoder: &'a mut ChunkDecoder,
-        stream: RecvStream,
+        streams: Streams,
     ) -> Self {
         Self {
             shared,
-            chunk,
+            attempt,
+            chunk: shared.chunk(attempt.chunk),
             decoder,
-            stream,
+            streams,
+            stream: None,
+            silence: None,
             payload: Vec::new(),
         }
     }
@@ -79,9 +95,18 @@ impl<'a> Inbound<'a> {
         }
     }
 
+    /// The next block's header, with its payload in `payload`.
     fn header(&mut self) -> Result<Header, WorkError> {
-        let mut bytes = [0; HEADER_LEN];
         let started = Instant::now();
+        let mut payload = std::mem::take(&mut self.payload);
+        let header = self.whole(|inbound| inbound.try_header(&mut payload))?;
+        self.payload = payload;
+        self.shared.meter.record(Stage::Receive, started.elapsed());
+        Ok(header)
+    }
+
+    fn try_header(&mut self, payload: &mut Vec<u8>) -> Result<Header, WorkError> {
+        let mut bytes = [0; HEADER_LEN];
         self.read(&mut bytes)?;
         let header = Header::parse(&bytes).map_err(|e| self.decode_error(e))?;
         if header.part() as usize >= self.chunk.parts.len() {
@@ -90,12 +115,33 @@ impl<'a> Inbound<'a> {
                 header.part()
             )));
         }
-        let mut payload = std::mem::take(&mut self.payload);
         payload.resize(header.encoded_len() as usize, 0);
-        self.read(&mut payload)?;
-        self.payload = payload;
-        self.shared.meter.record(Stage::Receive, started.elapsed());
+        self.read(payload)?;
         Ok(header)
+    }
+
+    /// Reads what is counted as one, from its beginning again after each lost connection, and tells
+    /// send that it need not be kept.
+    fn whole<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, WorkError>,
+    ) -> Result<T, WorkError> {
+        let got = loop {
+            match read(self) {
+                Err(WorkError::Transport(error)) if error.is_disconnected() => {}
+                Err(WorkError::Transport(TransportError::Reset { .. })) => {
+                    return Err(WorkError::Over);
+                }
+                other => break other?,
+            }
+        };
+        let held = self.shared.intake.received(self.attempt);
+        self.shared
+            .tell(Event::Received(held.ok_or(WorkError::Over)?));
+        let tries = self.shared.intake.tries(self.chunk.id).max(1);
+        let longer = 2_u32.saturating_pow(tries - 1).min(LONGEST_STALL);
+        self.silence = Some(self.shared.stall * longer);
+        Ok(got)
     }
 
     fn block(
@@ -194,29 +240,79 @@ impl<'a> Inbound<'a> {
         ends.into_iter().try_for_each(|end| pass(out, end))
     }
 
+    /// From here on the attempt cannot be dropped any more.
     fn compare(&mut self, digests: &[Digest]) -> Result<(), WorkError> {
-        let mut length = [0; frame::HEADER_BYTES];
-        self.read(&mut length)?;
-        let mut body = vec![0; frame::body_length(length, frame::UNPROVEN_LIMIT)?];
-        self.read(&mut body)?;
-        let end: ChunkEnd = frame::decode(&body)?;
+        let end = self.whole(Self::try_chunk_end)?;
         if end.parts != digests {
             return Err(
                 self.disagree("what was read and what arrived have different digests".into())
             );
         }
-        let Self { shared, stream, .. } = self;
-        Ok(shared.runtime.block_on(stream.expect_end())?)
+        match self.shared.intake.is_whole(self.attempt) {
+            true => Ok(()),
+            false => Err(WorkError::Over),
+        }
+    }
+
+    fn try_chunk_end(&mut self) -> Result<ChunkEnd, WorkError> {
+        let mut length = [0; frame::HEADER_BYTES];
+        self.read(&mut length)?;
+        let mut body = vec![0; frame::body_length(length, frame::UNPROVEN_LIMIT)?];
+        self.read(&mut body)?;
+        self.nothing_behind()?;
+        Ok(frame::decode(&body)?)
+    }
+
+    fn nothing_behind(&mut self) -> Result<(), WorkError> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(());
+        };
+        let (intake, runtime) = (&self.shared.intake, &self.shared.runtime);
+        let ended = runtime.block_on(async {
+            tokio::select! {
+                ended = timeout(self.shared.stall, stream.expect_end()) => ended,
+                () = intake.stopped() => Ok(Ok(())),
+            }
+        });
+        match ended {
+            // All that counts is here.
+            Ok(Err(error)) if error.is_disconnected() => Ok(()),
+            Ok(ended) => Ok(ended?),
+            Err(_) => Err(WorkError::Over),
+        }
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> Result<(), WorkError> {
-        let mut halted = self.shared.halt.subscribe();
-        self.shared.runtime.block_on(async {
+        let shared = self.shared;
+        shared.runtime.block_on(async {
             tokio::select! {
-                read = self.stream.read_exact(bytes) => Ok(read?),
-                _ = halted.wait_for(|&halted| halted) => Err(WorkError::Halted),
+                read = self.read_on(bytes) => read,
+                () = shared.intake.stopped() => Err(WorkError::Halted),
             }
         })
+    }
+
+    /// Reads from the connection of the moment; a new one has the current block from its beginning.
+    async fn read_on(&mut self, bytes: &mut [u8]) -> Result<(), WorkError> {
+        if self.stream.is_none() {
+            let next = timeout(self.shared.stall, self.streams.recv()).await;
+            self.stream = next.ok().flatten();
+        }
+        // Nobody goes on with it.
+        let stream = self.stream.as_mut().ok_or(WorkError::Over)?;
+        let read = tokio::select! {
+            read = stream.read_exact_within(bytes, self.silence) => read,
+            next = self.streams.recv() => {
+                self.stream = Some(next.ok_or(WorkError::Over)?);
+                return Err(TransportError::ClosedByUs.into());
+            }
+        };
+        match read {
+            Err(TransportError::Silent) => return Err(WorkError::Over),
+            Err(ref error) if error.is_disconnected() => self.stream = None,
+            _ => {}
+        }
+        Ok(read?)
     }
 
     fn decode_error(&self, source: DecodeError) -> WorkError {
@@ -234,7 +330,7 @@ impl<'a> Inbound<'a> {
     }
 }
 
-/// A writer that has ended tells why itself.
+/// A writer that wants no more has rolled back, and tells why itself.
 fn pass(out: &Sender<Piece>, piece: Piece) -> Result<(), WorkError> {
-    out.send(piece).map_err(|_| WorkError::Halted)
+    out.send(piece).map_err(|_| WorkError::Over)
 }

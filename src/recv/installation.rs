@@ -7,11 +7,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use twox_hash::XxHash3_128;
 
 use super::builder::{Builder, Site};
+use super::intake::Intake;
 use super::migration::Migration;
 use super::record::{ARCHIVE, PLAN};
 use super::{Options, RecvError};
 use crate::chunk::Plan;
-use crate::ledger::Ledger;
 use crate::pg::{Client, ConnInfo};
 use crate::phase::{DumpId, Schedule, pre_data_batches};
 use crate::runtime::Brake;
@@ -206,10 +206,11 @@ impl Installation {
         let mut migration = Migration {
             greet: self.greet.clone(),
             offer: self.offer.clone(),
-            ledger: Ledger::new(&plan),
+            intake: Arc::new(Intake::new(&plan)),
             plan,
             journal,
             data_durable,
+            moving: None,
             builder,
         };
         migration.adopt(&committed);

@@ -9,11 +9,11 @@ use super::installation::Installation;
 use super::migration::Migration;
 use super::session::{Break, Context, Ended, Talk};
 use crate::runtime::{Brake, blocking};
-use crate::sink::database;
 use crate::sink::journal::JournalError;
 use crate::wire::message::{Greet, Offer, ToSend};
 
-/// Makes the migration's schema and starts its builder, or rereads the journal where that is done.
+/// Makes the migration's schema and starts its builder, or goes on with
+/// both where this process has done that.
 pub(super) async fn install(
     context: &mut Context,
     talk: &mut Talk,
@@ -25,27 +25,14 @@ pub(super) async fn install(
     if agreed.is_some_and(|agreed| agreed != offer) {
         return Err(JournalError::Plan.into());
     }
-    let migration = match context.migration.take() {
-        Some(known) => reread(context, known, greet.clone()).await?,
-        None => make(context, talk, greet, offer).await?,
-    };
+    if let Some(known) = &mut context.migration {
+        known.greet = greet.clone();
+        return Ok(());
+    }
+    let migration = make(context, talk, greet, offer).await?;
     show(context, &migration);
     context.migration = Some(migration);
     Ok(())
-}
-
-async fn reread(
-    context: &Context,
-    mut known: Migration,
-    greet: Greet,
-) -> Result<Migration, RecvError> {
-    let (info, name) = (context.info.clone(), context.options.application_name());
-    blocking(move || {
-        known.greet = greet;
-        known.reread(&mut database::connect(&info, &name)?)?;
-        Ok(known)
-    })
-    .await
 }
 
 /// Goes on without the link, which is missed when its end is told; any other parting ends it.

@@ -1,14 +1,15 @@
-//! A migration as recv holds it between connections: what was agreed, the journal, the builder.
+//! A migration as recv holds it between connections: what was agreed, the journal, what
+//! is on its way in, the builder.
 
 use std::sync::Arc;
 
-use super::RecvError;
 use super::builder::Builder;
+use super::data::Moving;
+use super::intake::Intake;
 use crate::chunk::{ChunkId, Plan};
-use crate::ledger::Ledger;
-use crate::pg::Client;
-use crate::sink::finish;
+use crate::report::Meter;
 use crate::sink::journal::Journal;
+use crate::sink::writer::Written;
 use crate::wire::message::{Greet, Offer};
 
 /// A migration under way.
@@ -17,17 +18,45 @@ pub(super) struct Migration {
     pub(super) offer: Offer,
     pub(super) plan: Arc<Plan>,
     pub(super) journal: Journal,
-    pub(super) ledger: Ledger,
+    pub(super) intake: Arc<Intake>,
     pub(super) data_durable: bool,
+    /// The data phase under way. Before the builder, which it tells of what is committed.
+    pub(super) moving: Option<Moving>,
     pub(super) builder: Builder,
+}
+
+/// What is marked when the journal has a chunk.
+pub(super) struct Marks<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) intake: &'a Intake,
+    pub(super) builder: &'a Builder,
+}
+
+impl Marks<'_> {
+    /// Marks a chunk committed, as the journal says; opens the gates of the tables it completes.
+    pub(super) fn adopt(&self, id: ChunkId) {
+        for table in self.intake.commit(id) {
+            self.builder.open_gate(self.plan.table(table).oid);
+        }
+    }
+
+    /// The same for a chunk that this process has written.
+    pub(super) fn commit(&self, meter: &Meter, id: ChunkId, written: &Written) {
+        self.adopt(id);
+        let raw_bytes = match written {
+            Written::Committed(parts) => parts.iter().map(|p| p.digest.bytes).sum(),
+            Written::AlreadyCommitted => 0,
+        };
+        let estimate = self.plan.chunk(id).map_or(0, |chunk| chunk.bytes);
+        meter.chunk_done(estimate, raw_bytes);
+    }
 }
 
 impl Migration {
     /// Takes over what the journal says is committed; opens the gates of complete tables.
     pub(super) fn adopt(&mut self, committed: &[ChunkId]) {
-        for &id in committed {
-            self.commit(id);
-        }
+        let (_, marks) = self.while_moving();
+        committed.iter().for_each(|&id| marks.adopt(id));
         if self.data_durable {
             for table in &self.plan.tables {
                 self.builder.open_gate(table.oid);
@@ -35,24 +64,18 @@ impl Migration {
         }
     }
 
-    /// Marks a chunk committed, as the journal says.
-    pub(super) fn commit(&mut self, id: ChunkId) {
-        for table in self.ledger.commit(id) {
-            self.builder.open_gate(self.plan.table(table).oid);
-        }
-    }
-
-    /// Forgets what was claimed: only the journal counts. Blocks.
-    pub(super) fn reread(&mut self, client: &mut Client) -> Result<(), RecvError> {
-        let contents = self.journal.read(client)?;
-        self.data_durable = contents.steps.contains(finish::DATA);
-        self.ledger = Ledger::new(&self.plan);
-        self.adopt(&contents.committed(&self.plan));
-        Ok(())
+    /// The threads that move rows, beside what their commits mark.
+    pub(super) fn while_moving(&mut self) -> (Option<&mut Moving>, Marks<'_>) {
+        let marks = Marks {
+            plan: &self.plan,
+            intake: &self.intake,
+            builder: &self.builder,
+        };
+        (self.moving.as_mut(), marks)
     }
 
     pub(super) fn committed(&self) -> Vec<ChunkId> {
         let ids = self.plan.chunks.iter().map(|c| c.id);
-        ids.filter(|&id| self.ledger.is_committed(id)).collect()
+        ids.filter(|&id| self.intake.is_committed(id)).collect()
     }
 }

@@ -10,12 +10,14 @@ mod finishing;
 mod inbound;
 mod installation;
 mod installing;
+mod intake;
 mod invitation;
 mod migration;
 mod record;
 mod session;
 mod standing;
 mod worker;
+mod writing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,6 +66,8 @@ pub struct Options {
     pub keep_journal: bool,
     pub stay: bool,
     pub give_up: Duration,
+    /// How long a chunk on its way outlives a lost link, and its transaction a silent sender.
+    pub stall: Duration,
     pub pg_bin: Option<PathBuf>,
 }
 
@@ -174,7 +178,7 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
     let display = context.display.clone();
     let mut stop = display.stop.clone();
     let waiting = |what| display.meter.waiting_for(what);
-    let failed = build_failed(context);
+    let failed = failed(context);
     let peer = tokio::select! {
         biased;
         _ = stop.wait_for(|&stop| stop) => return Ok(Ended::StoppedHere),
@@ -184,16 +188,36 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
     session::run(context, peer).await
 }
 
-/// Waits until the builder, which works while the link is down, has failed.
-async fn build_failed(context: &Context) -> RecvError {
-    if let Some(migration) = &context.migration {
-        let mut built = migration.builder.watch();
+/// Waits until what works while the link is down has failed, builder or writers; takes down what is
+/// committed meanwhile. Cancel-safe.
+async fn failed(context: &mut Context) -> RecvError {
+    let (migration, meter) = (&mut context.migration, &context.display.meter);
+    let Some(migration) = migration else {
+        return std::future::pending().await;
+    };
+    let (moving, marks) = migration.while_moving();
+    let mut built = marks.builder.watch();
+    let builder = marks.builder;
+    let building = async {
         let _ = built.wait_for(|built| built.over).await;
-        if let Err(error) = migration.builder.outcome() {
-            return error.into();
+        match builder.outcome() {
+            Err(error) => error.into(),
+            Ok(()) => std::future::pending().await,
         }
+    };
+    let writing = async {
+        match moving {
+            Some(moving) => {
+                let mut commit = |id, written: &_| marks.commit(meter, id, written);
+                moving.trouble(&mut commit).await
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        error = building => error,
+        error = writing => error,
     }
-    std::future::pending().await
 }
 
 /// Gives the migration up, whose threads may be in the middle of an index.

@@ -131,9 +131,13 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     fetch::fetch(context, talk, &offer).await?;
     meter.waiting_for(None);
     installing::install(context, talk, &greet, &offer).await?;
+    data::settle(context, talk).await?;
     let migration = context.installed();
+    let (held, last_number) = migration.intake.held();
     let ready = ToSend::Ready {
         committed: migration.committed(),
+        held,
+        last_number,
         data_durable: migration.data_durable,
     };
     talk.say(&ready).await?;

@@ -1,24 +1,38 @@
-//! A worker of recv: one stream at a time, one codec context, one connection to the target.
+//! A worker of recv: one attempt at a time, one codec context, one connection to the target.
 //!
-//! Two threads, so that we inflate while the server writes: the decoder reads blocks from the
-//! stream, checks them and rebuilds COPY bytes; the writer puts them into the target.
+//! Two threads, so that we inflate while the server writes: the decoder (`inbound`) reads blocks from
+//! the attempt's streams, checks them and rebuilds COPY bytes; the writer (`writing`) puts them into
+//! the target. Both outlive a lost connection to send.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::mpsc::UnboundedSender;
 
+use super::RecvError;
 use super::inbound::Inbound;
-use crate::chunk::{ChunkId, Plan};
+use super::intake::{Intake, Streams};
+use crate::chunk::{Attempt, Chunk, ChunkId, Held, Plan};
 use crate::codec::{ChunkDecoder, ChunkParams, DecodeError};
 use crate::copy::ScanError;
-use crate::report::{Meter, Stage};
+use crate::report::Meter;
 use crate::runtime::{Brake, Panicked, Pool};
-use crate::sink::writer::{Piece, WriteError, Writer, Written};
-use crate::transport::{RecvStream, TransportError};
+use crate::sink::journal::JournalError;
+use crate::sink::writer::{Piece, WriteError, Written};
+use crate::transport::TransportError;
 use crate::wire::frame::FrameError;
+
+/// What the threads tell the session, in a channel that outlives it.
+pub(super) enum Event {
+    /// So many blocks of an attempt are here.
+    Received(Held),
+    Committed(ChunkId, Written),
+    /// An attempt was rolled back; send does not know.
+    Released(Attempt),
+    Failed(RecvError),
+}
 
 /// Why a worker ended early.
 #[derive(Debug, thiserror::Error)]
@@ -37,105 +51,88 @@ pub enum WorkError {
     Frame(#[from] FrameError),
     #[error(transparent)]
     Panicked(#[from] Panicked),
+    /// The attempt has ended here or there; its chunk comes again.
+    #[error("the attempt is over")]
+    Over,
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("the target server has lost commits in a crash; start both again")]
+    TakenBack,
     /// The session has ended; it knows why.
     #[error("the session has ended")]
     Halted,
 }
 
-/// A chunk's stream, claimed and ready to be read.
-pub(super) struct Incoming {
-    pub(super) id: ChunkId,
-    pub(super) params: ChunkParams,
-    pub(super) stream: RecvStream,
-}
-
-/// What all workers of a session share.
+/// What all workers of a process share.
 pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) events: UnboundedSender<Event>,
     pub(super) runtime: Handle,
     pub(super) meter: Arc<Meter>,
-    /// Ends blocked writes when the session ends.
+    /// Ends blocked writes when the data phase ends.
     pub(super) brake: Brake,
     pub(super) max_window_log: u8,
-    pub(super) halt: watch::Sender<bool>,
+    /// How long an attempt outlives a lost connection, and a transaction a silent one.
+    pub(super) stall: Duration,
 }
 
 impl Shared {
     /// Makes every thread end at once.
     pub(super) fn stop(&self) {
-        self.halt.send_replace(true);
+        self.intake.stop();
         self.brake.pull();
+    }
+
+    pub(super) fn chunk(&self, id: ChunkId) -> &Chunk {
+        let chunk = self.plan.chunk(id);
+        chunk.expect("claimed chunks are in the plan")
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        // A session that is gone for good needs nothing.
+        let _ = self.events.send(event);
     }
 }
 
-/// A chunk on its way from decoder to writer; its pieces end early when the decoder fails.
-pub(super) struct Handover {
-    id: ChunkId,
-    pieces: Receiver<Piece>,
+/// An attempt, claimed and ready to be read.
+pub(super) struct Incoming {
+    pub(super) attempt: Attempt,
+    pub(super) params: ChunkParams,
+    pub(super) streams: Streams,
 }
 
-/// The decoder's thread: takes streams until there are no more.
+/// An attempt on its way from decoder to writer; its pieces end early where the decoder's do.
+pub(super) struct Handover {
+    pub(super) attempt: Attempt,
+    pub(super) pieces: Receiver<Piece>,
+}
+
+/// The decoder's thread: takes attempts until there are no more.
 pub(super) fn decode(
     shared: &Shared,
-    streams: &Receiver<Incoming>,
+    attempts: &Receiver<Incoming>,
     pool: &Pool,
     buffers: usize,
     out: &Sender<Handover>,
 ) -> Result<(), WorkError> {
     let mut decoder = ChunkDecoder::new(shared.max_window_log);
-    while let Ok(incoming) = streams.recv() {
+    while let Ok(incoming) = attempts.recv() {
         let (sender, pieces) = bounded(buffers);
-        if out
-            .send(Handover {
-                id: incoming.id,
-                pieces,
-            })
-            .is_err()
-        {
+        let attempt = incoming.attempt;
+        if out.send(Handover { attempt, pieces }).is_err() {
             return Ok(());
         }
-        let chunk = shared
-            .plan
-            .chunk(incoming.id)
-            .expect("claimed chunks are in the plan");
-        decoder
-            .start(incoming.params)
-            .map_err(|source| WorkError::Decode {
-                chunk: chunk.id,
-                source,
-            })?;
-        Inbound::new(shared, chunk, &mut decoder, incoming.stream).run(pool, &sender)?;
-    }
-    Ok(())
-}
-
-/// The writer's thread: `committed` is told of each chunk that the journal has.
-pub(super) fn write(
-    shared: &Shared,
-    mut writer: Writer,
-    chunks: &Receiver<Handover>,
-    committed: &mut dyn FnMut(ChunkId, Written),
-) -> Result<(), WorkError> {
-    while let Ok(Handover { id, pieces }) = chunks.recv() {
-        let chunk = shared
-            .plan
-            .chunk(id)
-            .expect("claimed chunks are in the plan");
-        let mut last = Instant::now();
-        let mut next = || {
-            shared.meter.record(Stage::Write, last.elapsed());
-            let piece = pieces.recv().ok();
-            last = Instant::now();
-            piece
-        };
-        let written = match writer.write(&shared.plan, chunk, &mut next) {
-            Err(WriteError::Incomplete { .. }) => return Err(WorkError::Halted),
-            other => other?,
-        };
-        // A chunk that is committed already comes again after an outage: its decoder goes on to
-        // the stream's end all the same.
-        while next().is_some() {}
-        committed(id, written);
+        let started = decoder.start(incoming.params);
+        started.map_err(|source| WorkError::Decode {
+            chunk: attempt.chunk,
+            source,
+        })?;
+        let inbound = Inbound::new(shared, attempt, &mut decoder, incoming.streams);
+        match inbound.run(pool, &sender) {
+            Ok(()) | Err(WorkError::Over) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

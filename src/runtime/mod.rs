@@ -4,12 +4,14 @@
 mod brake;
 mod budget;
 mod buffers;
+mod patience;
 mod throttle;
 pub mod tools;
 mod workers;
 
-pub use brake::Brake;
+pub use brake::{Brake, Slot};
 pub use budget::{BLOCK_BYTES, Budget, MAX_JOBS, MIN_MEMORY};
 pub use buffers::{Buffer, Pool};
+pub use patience::Patience;
 pub use throttle::Throttle;
 pub use workers::{Panicked, Workers, blocking, dispose, lock, panicked};

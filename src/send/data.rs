@@ -2,93 +2,175 @@
 
 use std::sync::{Arc, Mutex};
 
+use crossbeam_channel::bounded;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use super::offering::Ready;
+use super::offering::{Ready, There};
+use super::outbox::Outbox;
+use super::outgoing::resend;
 use super::session::{Break, Context, Talk};
-use super::worker::{self, Shared, WorkError};
+use super::worker::{self, Desk, Reading, Shared, WorkError};
 use super::{Compress, SendError};
-use crate::chunk::ChunkId;
+use crate::chunk::{Attempt, ChunkId};
 use crate::codec::{ChunkParams, Tuner};
-use crate::ledger::Ledger;
+use crate::ledger::Sending;
 use crate::pg::session::transfer_encoding;
-use crate::runtime::{Brake, Throttle, Workers, dispose, lock};
+use crate::report::one_line;
+use crate::runtime::{Brake, Panicked, Throttle, Workers, dispose, lock};
 use crate::source::keeper::{Keeper, Watch};
-use crate::source::reader::{ReadError, Reader};
-use crate::wire::message::ToSend;
+use crate::source::reader::ReadError;
+use crate::wire::message::{ToRecv, ToSend};
 
-/// What ends the data phase early.
-enum Event {
-    Failed(SendError),
-    KeeperGone,
+type Troubles = mpsc::UnboundedSender<SendError>;
+
+/// The threads that read and encode. They live as long as rows are missing, through lost links, but
+/// not through an error or a stop.
+pub(super) struct Moving {
+    shared: Arc<Shared>,
+    /// What ends the data phase early.
+    troubles: mpsc::UnboundedReceiver<SendError>,
+    workers: Workers,
+    _watch: Option<Watch>,
 }
 
-type Events = mpsc::UnboundedSender<Event>;
+impl Moving {
+    fn start(context: &Context, talk: &Talk, ready: &Ready, there: &There) -> Self {
+        let (told, troubles) = mpsc::unbounded_channel();
+        let limit_bytes = usize::try_from(context.budget.send_window).unwrap_or(usize::MAX);
+        let sending = Sending::new(&ready.plan, there.last_number);
+        let shared = Arc::new(Shared {
+            plan: Arc::clone(&ready.plan),
+            outbox: Outbox::new(sending, limit_bytes, context.options.stall),
+            runtime: Handle::current(),
+            meter: Arc::clone(&context.display.meter),
+            tuner: Mutex::new(tuner(context, talk)),
+            brake: Brake::default(),
+            throttle: context.options.rate.map(Throttle::new),
+            sent: Mutex::default(),
+        });
+        let mut workers = Workers::new();
+        for number in 0..context.agreed.jobs {
+            let snapshot = &ready.offer.snapshot.name;
+            start_worker(context, &shared, snapshot, &told, number, &mut workers);
+        }
+        Self {
+            _watch: watch_keeper(context, &told),
+            shared,
+            troubles,
+            workers,
+        }
+    }
+
+    /// Waits, without a link, until the data phase cannot go on.
+    pub(super) async fn trouble(&mut self) -> SendError {
+        match self.troubles.recv().await {
+            Some(error) => error,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends the threads: each leaves what it is at.
+    pub(super) async fn end(self) -> Result<(), Panicked> {
+        self.shared.stop();
+        dispose(self.workers).await
+    }
+}
 
 /// Moves every pending chunk; returns when all are durably committed.
 pub(super) async fn send(
-    context: &Context,
+    context: &mut Context,
     talk: &mut Talk,
     ready: &Ready,
-    ledger: Ledger,
+    there: &There,
 ) -> Result<(), Break> {
     context.display.meter.phase("data");
-    let (events, mut happened) = mpsc::unbounded_channel();
-    let shared = Arc::new(Shared {
-        plan: Arc::clone(&ready.plan),
-        ledger: Mutex::new(ledger),
-        connection: talk.connection().clone(),
-        runtime: Handle::current(),
-        meter: Arc::clone(&context.display.meter),
-        tuner: Mutex::new(tuner(context, talk)),
-        brake: Brake::default(),
-        halt: watch::Sender::new(false),
-        throttle: context.options.rate.map(Throttle::new),
-        sent: Mutex::default(),
-    });
-    let _watch = watch_keeper(context, &events);
-    let mut workers = Workers::new();
-    for number in 0..context.agreed.jobs {
-        let snapshot = &ready.offer.snapshot.name;
-        start_worker(context, &shared, snapshot, &events, number, &mut workers);
+    let mut moving = match context.moving.take() {
+        Some(moving) => moving,
+        None => {
+            resume_meter(context, ready, &there.committed);
+            Moving::start(context, talk, ready, there)
+        }
+    };
+    let shared = Arc::clone(&moving.shared);
+    for &chunk in &there.committed {
+        committed(context, &shared, chunk);
     }
-    drop(events);
-    let result = move_all(context, talk, &shared, &mut happened).await;
-    // Where all is durable the threads have nothing left to do; else they are to leave it.
-    shared.stop();
-    dispose(workers).await?;
+    let result = move_all(context, talk, &shared, there, &mut moving.troubles).await;
+    shared.outbox.detach();
+    match result {
+        // Nothing is left to do for the threads.
+        Ok(()) => moving.end().await?,
+        // Whether they go on is seen when the session's end is known.
+        Err(_) => context.moving = Some(moving),
+    }
     result
 }
 
 async fn move_all(
     context: &Context,
     talk: &mut Talk,
-    shared: &Shared,
-    happened: &mut mpsc::UnboundedReceiver<Event>,
+    shared: &Arc<Shared>,
+    there: &There,
+    troubles: &mut mpsc::UnboundedReceiver<SendError>,
 ) -> Result<(), Break> {
+    let attempts = shared.outbox.resume(&there.held);
+    talk.say(&ToRecv::Resume { attempts }).await?;
+    for orphan in shared.outbox.attach(talk.connection().clone()) {
+        tokio::spawn(again(Arc::clone(shared), talk.connection().clone(), orphan));
+    }
     loop {
         tokio::select! {
             message = talk.hear() => match message? {
+                ToSend::Received(held) => shared.outbox.received(held),
                 ToSend::Committed { chunk } => committed(context, shared, chunk),
-                ToSend::DataDurable if lock(&shared.ledger).all_committed() => return Ok(()),
+                ToSend::Released { attempt } => released(shared, attempt),
+                ToSend::DataDurable if shared.outbox.all_committed() => return Ok(()),
                 ToSend::Progress { done, .. } => context.display.meter.index_at(done),
                 _ => return Err(SendError::Protocol("expected Committed").into()),
             },
-            Some(event) = happened.recv() => return Err(match event {
-                Event::Failed(error) => error.into(),
-                Event::KeeperGone => SendError::SnapshotGone.into(),
-            }),
+            Some(error) = troubles.recv() => return Err(error.into()),
         }
     }
 }
 
+/// Sends the rest of an attempt whose encoder has done its part. Ends with the connection.
+async fn again(shared: Arc<Shared>, connection: crate::transport::Connection, attempt: Attempt) {
+    let Ok(rest) = shared.outbox.again(attempt) else {
+        return;
+    };
+    let resending = resend(&connection, rest, shared.throttle.as_ref());
+    let resent = tokio::select! {
+        resent = resending => resent,
+        () = shared.outbox.stopped() => return,
+    };
+    if let Err(error) = resent {
+        tracing::info!(%attempt, error = one_line(&error), "not sent again");
+    }
+}
+
 fn committed(context: &Context, shared: &Shared, chunk: ChunkId) {
-    lock(&shared.ledger).commit(chunk);
+    if !shared.outbox.commit(chunk) {
+        return;
+    }
     let raw_bytes = lock(&shared.sent).remove(&chunk).unwrap_or_default();
     if let Some(chunk) = shared.plan.chunk(chunk) {
         context.display.meter.chunk_done(chunk.bytes, raw_bytes);
     }
+}
+
+fn released(shared: &Shared, attempt: Attempt) {
+    tracing::info!(%attempt, "rolled back by recv; its chunk is sent again");
+    lock(&shared.sent).remove(&attempt.chunk);
+    shared.outbox.give_back(attempt);
+}
+
+/// What earlier processes have moved.
+fn resume_meter(context: &Context, ready: &Ready, committed: &[ChunkId]) {
+    let chunks = committed.iter().filter_map(|&id| ready.plan.chunk(id));
+    let bytes = chunks.map(|chunk| chunk.bytes).sum();
+    let meter = &context.display.meter;
+    meter.resume(bytes, committed.len() as u64);
 }
 
 fn tuner(context: &Context, talk: &Talk) -> Tuner {
@@ -111,55 +193,53 @@ fn start_worker(
     context: &Context,
     shared: &Arc<Shared>,
     snapshot: &str,
-    events: &Events,
+    told: &Troubles,
     number: usize,
     workers: &mut Workers,
 ) {
-    let (sender, receiver, pool) = worker::channel(context.agreed.raw_buffers);
-    let (info, snapshot) = (context.info.clone(), snapshot.to_owned());
-    let name = format!("pgpipe send {} {number}", context.options.migration);
-    let encoding = transfer_encoding(&context.source.encoding);
+    let reading = Reading {
+        info: context.info.clone(),
+        name: format!("pgpipe send {} {number}", context.options.migration),
+        encoding: transfer_encoding(&context.source.encoding),
+        snapshot: snapshot.to_owned(),
+        buffers: context.agreed.raw_buffers,
+    };
+    let desk = Arc::new(Desk::new(shared));
+    let (sender, receiver) = bounded(1);
     let reading = {
-        let shared = Arc::clone(shared);
-        move || {
-            let meter = Arc::clone(&shared.meter);
-            let reader = Reader::connect(&info, &name, encoding, &snapshot)?
-                .on_wait(Box::new(move |what| meter.waiting_for(what)));
-            let closer = reader.closer()?;
-            shared.brake.add(move || closer.close());
-            worker::read(&shared, reader, &pool, &sender)
-        }
+        let (shared, desk) = (Arc::clone(shared), Arc::clone(&desk));
+        move || worker::read(&shared, &desk, &reading, &sender)
     };
     let encoding = {
         let shared = Arc::clone(shared);
-        move || worker::encode(&shared, &receiver)
+        move || worker::encode(&shared, &desk, &receiver)
     };
-    workers.spawn(format!("read-{number}"), reading, tell(events));
-    workers.spawn(format!("encode-{number}"), encoding, tell(events));
+    workers.spawn(format!("read-{number}"), reading, tell(told));
+    workers.spawn(format!("encode-{number}"), encoding, tell(told));
 }
 
 /// Tells the session why a thread ended early.
-fn tell(events: &Events) -> impl FnOnce(Result<(), WorkError>) + Send + 'static {
-    let events = events.clone();
+fn tell(told: &Troubles) -> impl FnOnce(Result<(), WorkError>) + Send + 'static {
+    let told = told.clone();
     move |ended| match ended {
         // The session, or the worker's other thread, knows why.
         Ok(()) | Err(WorkError::Halted | WorkError::Read(ReadError::Unwanted)) => {}
-        Err(error) => drop(events.send(Event::Failed(error.into()))),
+        Err(error) => drop(told.send(error.into())),
     }
 }
 
 /// Says at once when the keeper ends, as long as the guard lives.
-fn watch_keeper(context: &Context, events: &Events) -> Option<Watch> {
+fn watch_keeper(context: &Context, told: &Troubles) -> Option<Watch> {
     let Some(watch) = Keeper::watch(context.state.path()) else {
-        let _ = events.send(Event::KeeperGone);
+        let _ = told.send(SendError::SnapshotGone);
         return None;
     };
-    let (ended, events) = (watch.ended(), events.downgrade());
+    let (ended, told) = (watch.ended(), told.downgrade());
     // Not joined: it ends with the guard, and has nobody to tell then.
     std::thread::spawn(move || {
         ended();
-        if let Some(events) = events.upgrade() {
-            let _ = events.send(Event::KeeperGone);
+        if let Some(told) = told.upgrade() {
+            let _ = told.send(SendError::SnapshotGone);
         }
     });
     Some(watch)

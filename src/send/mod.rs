@@ -5,6 +5,8 @@ mod data;
 mod error;
 mod greeting;
 mod offering;
+mod outbox;
+mod outgoing;
 mod prepare;
 mod record;
 mod session;
@@ -66,6 +68,8 @@ pub struct Options {
     pub keep_snapshot: Duration,
     pub allow_changes: bool,
     pub give_up: Duration,
+    /// How long a chunk on its way outlives a lost link.
+    pub stall: Duration,
     pub pg_bin: Option<PathBuf>,
     /// Recv runs in this process too and measures for both.
     pub shares_process: bool,
@@ -106,6 +110,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         agreed: budget.clone(),
         preparing: Preparing::default(),
         keeper: None,
+        moving: None,
         options,
         info,
         source,
@@ -185,6 +190,9 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
         // Both ways lead on: the next session sees the user's wish itself.
         let _ = tokio::time::timeout(PAUSE, stopping).await;
     };
+    if let Some(moving) = context.moving.take() {
+        moving.end().await?;
+    }
     std::mem::take(&mut context.preparing)
         .abandon(&context.state)
         .await;
@@ -199,9 +207,16 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
     let display = context.display.clone();
     let mut stop = display.stop.clone();
     let waiting = |what| display.meter.waiting_for(what);
+    let trouble = async {
+        match &mut context.moving {
+            Some(moving) => moving.trouble().await,
+            None => std::future::pending().await,
+        }
+    };
     let peer = tokio::select! {
         biased;
         _ = stop.wait_for(|&stop| stop) => return Ok(Ended::Stopped),
+        error = trouble => return Err(error),
         peer = peering.reach(context.options.give_up, &waiting) => peer?,
     };
     session::run(context, peer).await

@@ -9,8 +9,7 @@ use super::prepare::recorded_plan;
 use super::record::{ARCHIVE, PLAN};
 use super::session::{Break, Context, Talk};
 use super::worker::WorkError;
-use crate::chunk::{ChunkId, Plan};
-use crate::ledger::Ledger;
+use crate::chunk::{ChunkId, Held, Plan};
 use crate::source::keeper::Keeper;
 use crate::wire::frame;
 use crate::wire::message::{Offer, StreamHeader, ToRecv, ToSend};
@@ -22,6 +21,15 @@ const BLOB_PIECE: usize = 256 << 10;
 pub(super) struct Ready {
     pub(super) plan: Arc<Plan>,
     pub(super) offer: Offer,
+}
+
+/// What recv says it has, before rows move.
+pub(super) struct There {
+    pub(super) committed: Vec<ChunkId>,
+    pub(super) held: Vec<Held>,
+    pub(super) last_number: u32,
+    /// All is committed, durably.
+    pub(super) data_durable: bool,
 }
 
 /// Snapshot, plan and archive: taken now, or as recorded.
@@ -65,12 +73,11 @@ pub(super) async fn prepared(
 }
 
 /// Offers plan and archive, sends what recv does not hold, and waits until the schema is there.
-/// Returns what is committed, and whether that is everything, durably.
 pub(super) async fn offer(
     context: &Context,
     talk: &mut Talk,
     ready: &Ready,
-) -> Result<(Ledger, bool), Break> {
+) -> Result<There, Break> {
     let (meter, plan) = (&context.display.meter, &*ready.plan);
     meter.plan(
         plan.bytes(),
@@ -94,14 +101,10 @@ pub(super) async fn offer(
         let sending = send_file(context, talk, header, file);
         talk.unless_stopped(sending).await??;
     }
-    await_schema(context, talk, plan).await
+    await_schema(context, talk).await
 }
 
-async fn await_schema(
-    context: &Context,
-    talk: &mut Talk,
-    plan: &Plan,
-) -> Result<(Ledger, bool), Break> {
+async fn await_schema(context: &Context, talk: &mut Talk) -> Result<There, Break> {
     let meter = &context.display.meter;
     meter.waiting_for(Some("the schema on the target".into()));
     loop {
@@ -113,26 +116,21 @@ async fn await_schema(
             }
             ToSend::Ready {
                 committed,
+                held,
+                last_number,
                 data_durable,
             } => {
                 meter.waiting_for(None);
-                return Ok((resume(context, plan, &committed), data_durable));
+                return Ok(There {
+                    committed,
+                    held,
+                    last_number,
+                    data_durable,
+                });
             }
             _ => return Err(SendError::Protocol("expected Ready").into()),
         }
     }
-}
-
-fn resume(context: &Context, plan: &Plan, committed: &[ChunkId]) -> Ledger {
-    let mut ledger = Ledger::new(plan);
-    let mut bytes = 0;
-    for &id in committed {
-        ledger.commit(id);
-        bytes += plan.chunk(id).map_or(0, |chunk| chunk.bytes);
-    }
-    let meter = &context.display.meter;
-    meter.resume(bytes, committed.len() as u64);
-    ledger
 }
 
 async fn send_file(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::data::Moving;
 use super::prepare::Preparing;
 use super::record::Record;
 use super::{Options, SendError, data, greeting, offering, tail};
@@ -32,6 +33,8 @@ pub(super) struct Context {
     pub(super) preparing: Preparing,
     /// Holds the snapshot. In touch while the link is down too, so that it never feels forgotten.
     pub(super) keeper: Option<Keeper>,
+    /// The data phase under way.
+    pub(super) moving: Option<Moving>,
     pub(super) budget: Budget,
     /// What both sides can afford, as of the last greeting.
     pub(super) agreed: Budget,
@@ -112,6 +115,10 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, S
         Err(broke) => broke,
     };
     context.display.meter.waiting_for(None);
+    let is_lost = matches!(broke, Break::Ended(Ended::Lost(_)));
+    if !is_lost && let Some(moving) = context.moving.take() {
+        moving.end().await?;
+    }
     match broke {
         Break::Ended(Ended::Lost(error)) => {
             talk.give_up();
@@ -147,10 +154,10 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
         TargetState::New => false,
     };
     let ready = offering::prepared(context, talk, data_durable).await?;
-    let (ledger, data_durable) = offering::offer(context, talk, &ready).await?;
+    let there = offering::offer(context, talk, &ready).await?;
     context.began = true;
-    if !data_durable {
-        Box::pin(data::send(context, talk, &ready, ledger)).await?;
+    if !there.data_durable {
+        Box::pin(data::send(context, talk, &ready, &there)).await?;
     }
     let last = tail::read(context, talk).await?;
     talk.say(&ToRecv::Tail(last)).await?;

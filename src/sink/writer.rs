@@ -39,6 +39,16 @@ pub enum WriteError {
 }
 
 impl WriteError {
+    /// Whether the same chunk can be written again at once, over a new connection.
+    pub fn is_momentary(&self) -> bool {
+        match self {
+            Self::Connect(source) | Self::Table { source, .. } | Self::Chunk { source, .. } => {
+                source.is_momentary()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the same chunk can be written later: the cause lies with the server's state.
     pub fn is_resumable(&self) -> bool {
         match self {

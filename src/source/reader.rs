@@ -36,6 +36,14 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// Whether the same can be read again at once, over a new connection.
+    pub fn is_momentary(&self) -> bool {
+        match self {
+            Self::Connect(source) | Self::Read { source, .. } => source.is_momentary(),
+            _ => false,
+        }
+    }
+
     /// Whether the same snapshot can be read again later.
     pub fn is_resumable(&self) -> bool {
         match self {

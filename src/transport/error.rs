@@ -63,6 +63,8 @@ pub enum TransportError {
     Trailing,
     #[error("the other side ended its control stream")]
     ControlEnded,
+    #[error("nothing came on a stream for too long")]
+    Silent,
     #[error("a stream was used after its end")]
     StreamClosed,
     #[error("the other side has not acknowledged the last message within {seconds} s")]
@@ -82,6 +84,14 @@ impl TransportError {
             Self::Lost { source } | Self::Handshake { source, .. } => is_link_failure(source),
             _ => false,
         }
+    }
+
+    /// Whether the whole connection is gone, for whatever reason, rather than one stream.
+    pub fn is_disconnected(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost { .. } | Self::ClosedByPeer { .. } | Self::ClosedByUs
+        )
     }
 }
 

@@ -1,7 +1,10 @@
 //! Data streams: one way, ordered, one per chunk in flight.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use quinn::VarInt;
+use tokio::time::timeout;
 
 use super::error::TransportError;
 
@@ -80,6 +83,27 @@ impl RecvStream {
         } else {
             Err(TransportError::Truncated { seen, wanted })
         }
+    }
+
+    /// The same, but fails with [`TransportError::Silent`] where not one byte comes for `silence`.
+    /// Not cancel-safe.
+    pub async fn read_exact_within(
+        &mut self,
+        buffer: &mut [u8],
+        silence: Option<Duration>,
+    ) -> Result<(), TransportError> {
+        let Some(silence) = silence else {
+            return self.read_exact(buffer).await;
+        };
+        let (wanted, mut seen) = (buffer.len(), 0);
+        while seen < wanted {
+            let reading = timeout(silence, self.inner.read(&mut buffer[seen..]));
+            match reading.await.map_err(|_| TransportError::Silent)?? {
+                Some(more) => seen += more,
+                None => return Err(TransportError::Truncated { seen, wanted }),
+            }
+        }
+        Ok(())
     }
 
     /// Requires that the peer has finished the stream and nothing is left in it. Cancel-safe.

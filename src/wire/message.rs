@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::chunk::{ChunkId, Digest};
+use crate::chunk::{Attempt, ChunkId, Digest, Held};
 use crate::codec::ChunkParams;
 use crate::lsn::Lsn;
 use crate::schema::{QualifiedName, SequenceValue};
@@ -29,6 +29,9 @@ pub enum ToRecv {
     Stop,
     /// Send cannot go on.
     Failed(Failure),
+    /// The answer to [`ToSend::Ready`] while rows are missing: attempts that go on. All others that
+    /// recv holds are over.
+    Resume { attempts: Vec<Attempt> },
 }
 
 /// What recv says on the control stream.
@@ -41,6 +44,10 @@ pub enum ToSend {
     /// The schema is in place: chunks may come. Committed ones are not to be sent again.
     Ready {
         committed: Vec<ChunkId>,
+        /// What an earlier connection left behind, as far as this process still has it.
+        held: Vec<Held>,
+        /// The highest number of any attempt that this process has seen.
+        last_number: u32,
         data_durable: bool,
     },
     /// The chunk's rows and its journal row have committed in one transaction.
@@ -59,6 +66,10 @@ pub enum ToSend {
     Stop,
     /// Recv cannot go on.
     Failed(Failure),
+    /// So many blocks of an attempt are here: they need not be kept any longer.
+    Received(Held),
+    /// An attempt was rolled back, and its chunk is to come again.
+    Released { attempt: Attempt },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -217,7 +228,17 @@ impl Heard for ToSend {
 pub enum StreamHeader {
     Plan,
     Archive,
-    Chunk { id: ChunkId, params: ChunkParams },
+    /// An attempt begins: its blocks from the first on.
+    Chunk {
+        attempt: Attempt,
+        params: ChunkParams,
+    },
+    /// An attempt goes on, on a new connection, with this block; the first has number 0, and the
+    /// last one is the [`ChunkEnd`].
+    Resume {
+        attempt: Attempt,
+        from: u32,
+    },
 }
 
 /// The last frame of a chunk's stream: what the encoder saw, part by part.

@@ -1,8 +1,20 @@
 //! The ledger: which chunks are pending, claimed or committed. Pure; the journal is its durable twin.
 //!
-//! Both ends keep one: the sender claims chunks to read, the receiver claims chunks that arrive.
-//! Only what the journal holds is ever marked committed, so a ledger can be thrown away and built
-//! again from the journal at any moment.
+//! Both ends keep one: the sender claims chunks to read ([`Sending`]), the receiver claims chunks
+//! that arrive ([`Receiving`]). Only what the journal holds is ever marked committed, so a ledger can
+//! be thrown away and built again from the journal at any moment.
+//!
+//! Between living processes a chunk on its way survives the loss of a connection: the sender keeps
+//! the blocks that the receiver has not taken, and the receiver keeps what it has. `pair` steps both
+//! ends through everything that can happen between them.
+
+#[cfg(test)]
+mod pair;
+mod receiving;
+mod sending;
+
+pub use receiving::{Opened, Receiving};
+pub use sending::{Again, NotLive, Sending};
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,6 +36,12 @@ pub enum ClaimError {
     Claimed(ChunkId),
     #[error("chunk {0} is already committed")]
     Committed(ChunkId),
+    #[error("chunk {chunk} goes on at block {from}, and {held} are here")]
+    Gap {
+        chunk: ChunkId,
+        from: u32,
+        held: u32,
+    },
 }
 
 /// Progress over one plan.
@@ -108,6 +126,16 @@ impl Ledger {
         }
     }
 
+    /// A claimed chunk did not come to its end: it is pending again.
+    pub fn release(&mut self, id: ChunkId) {
+        if let Some(state) = self.states.get_mut(id.0 as usize)
+            && *state == State::Claimed
+        {
+            *state = State::Pending;
+            self.pending.insert(id);
+        }
+    }
+
     /// Marks a chunk committed, as the journal says, and returns the tables it completed.
     ///
     /// Saying it twice changes nothing; a chunk outside the plan is ignored.
@@ -131,6 +159,10 @@ impl Ledger {
 
     pub fn is_committed(&self, id: ChunkId) -> bool {
         self.states.get(id.0 as usize) == Some(&State::Committed)
+    }
+
+    fn is_unknown(&self, id: ChunkId) -> bool {
+        self.states.get(id.0 as usize).is_none()
     }
 
     pub fn all_committed(&self) -> bool {

@@ -1,0 +1,658 @@
+//! Both ledgers, a journal and the network between them, stepped in one process: drops, reordering,
+//! repetition, silence, and the death of either side or of the target server, at every step.
+//!
+//! What is checked: no chunk is ever in the journal twice or with other blocks than its own; none is
+//! acknowledged that is not in it; and as soon as the faults end, all are.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Again, Opened, Receiving, Sending};
+use crate::chunk::{Attempt, ChunkId, Held, Plan};
+use crate::planner::tests::{plan_of, table};
+
+/// Encoders, and decoders.
+const JOBS: usize = 2;
+
+/// A block is known by its chunk and its number there.
+type Block = (ChunkId, u32);
+
+/// A chunk's blocks, its end among them.
+fn length(chunk: ChunkId) -> u32 {
+    2 + chunk.0
+}
+
+#[derive(Debug, Clone)]
+enum ToSend {
+    Ready {
+        committed: Vec<ChunkId>,
+        held: Vec<Held>,
+        last_number: u32,
+    },
+    Received(Held),
+    Committed(ChunkId),
+    Released(Attempt),
+}
+
+/// A data stream: its header, and the blocks that were written and not yet read.
+#[derive(Debug)]
+struct Stream {
+    attempt: Attempt,
+    /// Where a new attempt begins: `None`; where an earlier one goes on.
+    from: Option<u32>,
+    blocks: VecDeque<Block>,
+    reset: bool,
+    taken: bool,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    to_send: VecDeque<ToSend>,
+    /// Send's answer to `Ready`, until recv has heard it.
+    resume: Option<Vec<Attempt>>,
+    /// Recv has heard it: it takes streams.
+    agreed: bool,
+    streams: Vec<Stream>,
+}
+
+#[derive(Debug)]
+struct Sender {
+    sending: Sending<Block>,
+    encoders: [Option<Encoder>; JOBS],
+    attached: bool,
+}
+
+#[derive(Debug)]
+struct Encoder {
+    attempt: Attempt,
+    next: u32,
+    /// Stream and connection that it writes to.
+    stream: Option<usize>,
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct Receiver {
+    receiving: Receiving,
+    /// Attempts that were opened, each with its stream of this connection.
+    decoders: BTreeMap<Attempt, Decoder>,
+    events: VecDeque<Event>,
+}
+
+#[derive(Debug)]
+struct Decoder {
+    stream: Option<usize>,
+    /// What its transaction holds.
+    rows: Vec<Block>,
+    whole: bool,
+}
+
+#[derive(Debug)]
+enum Event {
+    Received(Held),
+    Committed(ChunkId),
+    Released(Attempt),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    DropLink,
+    KillSend,
+    KillRecv,
+    CrashTarget,
+    /// An encoder waits too long for a connection, or its reader fails.
+    GiveUp,
+    /// A decoder waits too long, or its writer fails.
+    RollBack,
+    /// Messages of the control stream's kinds that may come late or twice.
+    Shuffle,
+}
+
+const FAULTS: [Fault; 7] = [
+    Fault::DropLink,
+    Fault::KillSend,
+    Fault::KillRecv,
+    Fault::CrashTarget,
+    Fault::GiveUp,
+    Fault::RollBack,
+    Fault::Shuffle,
+];
+
+struct Pair {
+    plan: Plan,
+    dice: Dice,
+    sender: Option<Sender>,
+    receiver: Option<Receiver>,
+    link: Option<Connection>,
+    /// The target: chunks in the order of their commits, with their rows.
+    journal: Vec<(ChunkId, Vec<Block>)>,
+    /// How many of them no crash can take back.
+    durable: usize,
+    /// A dead recv's backends that may still commit; the advisory lock makes others wait for them.
+    undead: Vec<(ChunkId, Vec<Block>)>,
+}
+
+impl Pair {
+    fn new(seed: u64) -> Self {
+        let plan = plan_of(vec![table(1, 300), table(2, 100)], 100);
+        let chunks = plan.chunks.len();
+        assert!((3..6).contains(&chunks), "{chunks} chunks");
+        Self {
+            plan,
+            dice: Dice(seed | 1),
+            sender: None,
+            receiver: None,
+            link: None,
+            journal: Vec::new(),
+            durable: 0,
+            undead: Vec::new(),
+        }
+    }
+
+    /// One step of somebody; whatever cannot be done is a step of nobody.
+    fn step(&mut self) {
+        match self.dice.below(10) {
+            0 => self.start(),
+            1 => self.hear_send(),
+            2 => self.hear_recv(),
+            3 | 4 => self.encode(),
+            5 | 6 => self.decode(),
+            7 => self.commit(),
+            8 => self.tell(),
+            _ => self.take_stream(),
+        }
+        self.check();
+    }
+
+    /// Processes and connection come (back) to life.
+    fn start(&mut self) {
+        if self.receiver.is_none() {
+            let mut receiving = Receiving::new(&self.plan);
+            self.journal
+                .iter()
+                .for_each(|(chunk, _)| drop(receiving.commit(*chunk)));
+            self.receiver = Some(Receiver {
+                receiving,
+                decoders: BTreeMap::new(),
+                events: VecDeque::new(),
+            });
+        } else if self.link.is_none() {
+            self.greet();
+        }
+    }
+
+    /// A new connection: recv settles what is with the server, and says what it has.
+    fn greet(&mut self) {
+        let Some(receiver) = &mut self.receiver else {
+            return;
+        };
+        for event in std::mem::take(&mut receiver.events) {
+            if let Event::Committed(chunk) = event {
+                receiver.receiving.commit(chunk);
+            }
+        }
+        if receiver.receiving.is_unsettled() {
+            return;
+        }
+        let committed = self.plan.chunks.iter().map(|chunk| chunk.id);
+        let committed = committed.filter(|&id| receiver.receiving.is_committed(id));
+        let ready = ToSend::Ready {
+            committed: committed.collect(),
+            held: receiver.receiving.held(),
+            last_number: receiver.receiving.last_number(),
+        };
+        self.link = Some(Connection {
+            to_send: VecDeque::from([ready]),
+            ..Connection::default()
+        });
+    }
+
+    /// Send hears one message.
+    fn hear_send(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let Some(message) = link.to_send.pop_front() else {
+            return;
+        };
+        match (message, &mut self.sender) {
+            (
+                ToSend::Ready {
+                    committed,
+                    held,
+                    last_number,
+                },
+                sender,
+            ) => {
+                let sender = sender.get_or_insert_with(|| Sender {
+                    sending: Sending::new(&self.plan, last_number),
+                    encoders: [const { None }; JOBS],
+                    attached: false,
+                });
+                committed
+                    .into_iter()
+                    .for_each(|c| drop(sender.sending.commit(c)));
+                link.resume = Some(sender.sending.resume(&held));
+                sender.attached = true;
+                for orphan in sender.sending.attach() {
+                    if let Ok(again) = sender.sending.again(orphan) {
+                        write_again(link, again);
+                    }
+                }
+            }
+            (ToSend::Received(held), Some(sender)) => drop(sender.sending.received(held)),
+            (ToSend::Released(attempt), Some(sender)) => drop(sender.sending.give_back(attempt)),
+            (ToSend::Committed(chunk), Some(sender)) => {
+                let there = self.journal.iter().any(|(known, _)| *known == chunk);
+                assert!(there, "{chunk} was acknowledged before its commit");
+                sender.sending.commit(chunk);
+            }
+            (_, None) => unreachable!("a process that was not greeted"),
+        }
+    }
+
+    /// Recv hears which attempts go on.
+    fn hear_recv(&mut self) {
+        let (Some(link), Some(receiver)) = (&mut self.link, &mut self.receiver) else {
+            return;
+        };
+        if let Some(attempts) = link.resume.take() {
+            receiver.receiving.keep_only(&attempts);
+            link.agreed = true;
+        }
+    }
+
+    /// One encoder claims, or writes a block.
+    fn encode(&mut self) {
+        let place = self.dice.below(JOBS as u64) as usize;
+        let (Some(sender), link) = (&mut self.sender, &mut self.link) else {
+            return;
+        };
+        let attached = sender.attached && link.is_some();
+        let encoder = &mut sender.encoders[place];
+        match encoder {
+            None if attached => {
+                *encoder = sender.sending.claim().map(|attempt| Encoder {
+                    attempt,
+                    next: 0,
+                    stream: None,
+                    generation: 0,
+                });
+            }
+            None => {}
+            Some(at) => {
+                let link = link.as_mut().filter(|_| sender.attached);
+                if !at.step(&mut sender.sending, link) {
+                    *encoder = None;
+                }
+            }
+        }
+    }
+
+    /// Recv takes a stream's header, in any order.
+    fn take_stream(&mut self) {
+        let (Some(link), Some(receiver)) = (&mut self.link, &mut self.receiver) else {
+            return;
+        };
+        if !link.agreed {
+            return;
+        }
+        let untaken = (0..link.streams.len()).filter(|&index| !link.streams[index].taken);
+        let untaken: Vec<_> = untaken.collect();
+        if untaken.is_empty() {
+            return;
+        }
+        let index = untaken[self.dice.below(untaken.len() as u64) as usize];
+        let stream = &mut link.streams[index];
+        stream.taken = true;
+        let (attempt, receiving) = (stream.attempt, &mut receiver.receiving);
+        let opened = match stream.from {
+            None => receiving.open(attempt),
+            Some(from) => receiving.reopen(attempt, from),
+        };
+        match opened.expect("send keeps to the protocol") {
+            Opened::Begins => {
+                let decoder = Decoder {
+                    stream: Some(index),
+                    rows: Vec::new(),
+                    whole: false,
+                };
+                let earlier = receiver.decoders.insert(attempt, decoder);
+                assert!(earlier.is_none(), "{attempt} twice");
+            }
+            Opened::GoesOn => {
+                let decoder = receiver.decoders.get_mut(&attempt);
+                decoder.expect("what is held is decoded").stream = Some(index);
+            }
+            Opened::Over => {}
+        }
+    }
+
+    /// One decoder reads a block, or sees that its attempt is over.
+    fn decode(&mut self) {
+        let Some(receiver) = &mut self.receiver else {
+            return;
+        };
+        let Some(attempt) = self.dice.pick(receiver.decoders.keys().copied()) else {
+            return;
+        };
+        if receiver.receiving.is_dropped(attempt) {
+            return receiver.roll_back(attempt);
+        }
+        let decoder = receiver.decoders.get_mut(&attempt).expect("just picked");
+        let (Some(index), Some(link)) = (decoder.stream, &mut self.link) else {
+            return;
+        };
+        let stream = &mut link.streams[index];
+        match stream.blocks.pop_front() {
+            Some(block) => {
+                let held = receiver.receiving.received(attempt).expect("it is open");
+                decoder.rows.push(block);
+                assert_eq!(held.blocks as usize, decoder.rows.len());
+                receiver.events.push_back(Event::Received(held));
+                if held.blocks == length(attempt.chunk) {
+                    decoder.whole = receiver.receiving.is_whole(attempt);
+                }
+            }
+            None if stream.reset && !decoder.whole => receiver.roll_back(attempt),
+            None => {}
+        }
+    }
+
+    /// One writer commits what is whole.
+    fn commit(&mut self) {
+        let Some(receiver) = &mut self.receiver else {
+            return;
+        };
+        let mut whole = receiver.decoders.iter().filter(|(_, d)| d.whole);
+        let Some(attempt) = whole.next().map(|(&attempt, _)| attempt) else {
+            return;
+        };
+        drop(whole);
+        self.bury(attempt.chunk);
+        let Some(receiver) = &mut self.receiver else {
+            return;
+        };
+        let decoder = receiver.decoders.remove(&attempt).expect("just found");
+        if !self
+            .journal
+            .iter()
+            .any(|(chunk, _)| *chunk == attempt.chunk)
+        {
+            self.journal.push((attempt.chunk, decoder.rows));
+        }
+        receiver.events.push_back(Event::Committed(attempt.chunk));
+    }
+
+    /// The advisory lock: a dead recv's backend commits, or rolls back, before the next one looks.
+    fn bury(&mut self, chunk: ChunkId) {
+        while let Some(place) = self.undead.iter().position(|(of, _)| *of == chunk) {
+            let (_, rows) = self.undead.remove(place);
+            let there = self.journal.iter().any(|(known, _)| *known == chunk);
+            if !there && self.dice.below(2) == 0 {
+                self.journal.push((chunk, rows));
+            }
+        }
+    }
+
+    /// Recv's session tells one event.
+    fn tell(&mut self) {
+        let Some(receiver) = &mut self.receiver else {
+            return;
+        };
+        let agreed = self.link.as_mut().filter(|link| link.agreed);
+        let Some(link) = agreed else { return };
+        let message = match receiver.events.pop_front() {
+            None => return,
+            Some(Event::Received(held)) => ToSend::Received(held),
+            Some(Event::Released(attempt)) => ToSend::Released(attempt),
+            Some(Event::Committed(chunk)) => {
+                receiver.receiving.commit(chunk);
+                ToSend::Committed(chunk)
+            }
+        };
+        link.to_send.push_back(message);
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::DropLink => self.drop_link(),
+            Fault::KillSend => {
+                self.sender = None;
+                self.drop_link();
+            }
+            Fault::KillRecv => self.kill_recv(),
+            Fault::CrashTarget => self.crash_target(),
+            Fault::GiveUp => self.give_up(),
+            Fault::RollBack => self.roll_back(),
+            Fault::Shuffle => self.shuffle(),
+        }
+        self.check();
+    }
+
+    fn drop_link(&mut self) {
+        self.link = None;
+        if let Some(sender) = &mut self.sender {
+            sender.attached = false;
+        }
+        if let Some(receiver) = &mut self.receiver {
+            let decoders = receiver.decoders.values_mut();
+            decoders.for_each(|decoder| decoder.stream = None);
+        }
+    }
+
+    fn kill_recv(&mut self) {
+        if let Some(receiver) = self.receiver.take() {
+            let whole = receiver.decoders.into_iter().filter(|(_, d)| d.whole);
+            self.undead
+                .extend(whole.map(|(attempt, d)| (attempt.chunk, d.rows)));
+        }
+        self.drop_link();
+    }
+
+    /// Commits that were not durable are gone; both sides end with an error and are started again.
+    fn crash_target(&mut self) {
+        let lost = self.journal.len() - self.durable;
+        let lost = self.dice.below(lost as u64 + 1) as usize;
+        self.journal.truncate(self.journal.len() - lost);
+        self.durable = self.journal.len();
+        (self.sender, self.receiver, self.link) = (None, None, None);
+        self.undead.clear();
+    }
+
+    fn give_up(&mut self) {
+        let Some(sender) = &mut self.sender else {
+            return;
+        };
+        let place = self.dice.below(JOBS as u64) as usize;
+        if let Some(encoder) = sender.encoders[place].take() {
+            encoder.reset(self.link.as_mut());
+            sender.sending.give_back(encoder.attempt);
+        }
+    }
+
+    fn roll_back(&mut self) {
+        let Some(receiver) = &mut self.receiver else {
+            return;
+        };
+        let attempt = self.dice.pick(receiver.decoders.keys().copied());
+        if let Some(attempt) = attempt {
+            receiver.roll_back(attempt);
+        }
+    }
+
+    fn shuffle(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        if link.resume.is_some() || !link.agreed || link.to_send.len() < 2 {
+            return;
+        }
+        let last = link.to_send.len() - 1;
+        link.to_send.swap(0, last);
+        // A release that comes twice must not end the attempt after it.
+        let twice = link.to_send[0].clone();
+        link.to_send.push_back(twice);
+    }
+
+    fn check(&self) {
+        let chunks: BTreeSet<_> = self.journal.iter().map(|(chunk, _)| chunk).collect();
+        assert_eq!(
+            chunks.len(),
+            self.journal.len(),
+            "a chunk was committed twice"
+        );
+        for (chunk, rows) in &self.journal {
+            let own: Vec<_> = (0..length(*chunk)).map(|number| (*chunk, number)).collect();
+            assert_eq!(*rows, own, "chunk {chunk} has other blocks");
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let sent = self
+            .sender
+            .as_ref()
+            .is_some_and(|s| s.sending.all_committed());
+        sent && self.journal.len() == self.plan.chunks.len()
+    }
+
+    /// No more faults: how many steps to the end.
+    fn finish(&mut self) -> u32 {
+        for step in 0..20_000 {
+            if self.is_done() {
+                return step;
+            }
+            self.step();
+        }
+        panic!(
+            "no progress: {} of {} are there",
+            self.journal.len(),
+            self.plan.chunks.len()
+        );
+    }
+}
+
+impl Encoder {
+    /// Writes a block, or goes on over a new connection; false when it has ended.
+    fn step(&mut self, sending: &mut Sending<Block>, link: Option<&mut Connection>) -> bool {
+        if !sending.is_live(self.attempt) {
+            self.reset(link);
+            return false;
+        }
+        let Some(link) = link else { return true };
+        if self.generation != sending.generation() && self.generation != 0 {
+            return self.go_on(sending, link);
+        }
+        if self.stream.is_none() {
+            self.generation = sending.generation();
+            self.stream = Some(begin(link, self.attempt, None));
+            return true;
+        }
+        let block = (self.attempt.chunk, self.next);
+        let last = self.next + 1 == length(self.attempt.chunk);
+        sending.keep(self.attempt, block, last).expect("it is live");
+        self.next += 1;
+        link.streams[self.stream.expect("just seen")]
+            .blocks
+            .push_back(block);
+        !(last && sending.leave(self.attempt, self.generation))
+    }
+
+    fn go_on(&mut self, sending: &mut Sending<Block>, link: &mut Connection) -> bool {
+        self.generation = sending.generation();
+        let again = sending.again(self.attempt).expect("it is live");
+        let sealed = again.sealed;
+        self.stream = write_again(link, again);
+        !(sealed && sending.leave(self.attempt, self.generation))
+    }
+
+    fn reset(&self, link: Option<&mut Connection>) {
+        let stream = self.stream.and_then(|index| link?.streams.get_mut(index));
+        if let Some(stream) = stream.filter(|stream| stream.attempt == self.attempt) {
+            stream.reset = true;
+        }
+    }
+}
+
+impl Receiver {
+    /// The attempt's transaction is rolled back; what is with the server at its COMMIT may fail too.
+    fn roll_back(&mut self, attempt: Attempt) {
+        self.decoders.remove(&attempt);
+        if self.receiving.release(attempt) {
+            self.events.push_back(Event::Released(attempt));
+        }
+    }
+}
+
+fn begin(link: &mut Connection, attempt: Attempt, from: Option<u32>) -> usize {
+    link.streams.push(Stream {
+        attempt,
+        from,
+        blocks: VecDeque::new(),
+        reset: false,
+        taken: false,
+    });
+    link.streams.len() - 1
+}
+
+fn write_again(link: &mut Connection, again: Again<Block>) -> Option<usize> {
+    if again.sealed && again.blocks.is_empty() {
+        return None;
+    }
+    let index = begin(link, again.attempt, Some(again.from));
+    link.streams[index].blocks.extend(again.blocks);
+    Some(index)
+}
+
+/// xorshift64 (Marsaglia, 2003).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+
+    fn pick<T>(&mut self, of: impl ExactSizeIterator<Item = T>) -> Option<T> {
+        let mut of = of;
+        match of.len() {
+            0 => None,
+            count => of.nth(self.below(count as u64) as usize),
+        }
+    }
+}
+
+#[test]
+fn an_undisturbed_pair_moves_everything() {
+    for seed in 1..200 {
+        Pair::new(seed).finish();
+    }
+}
+
+/// Every kind of fault, alone, at every step of many runs.
+#[test]
+fn one_fault_at_every_step() {
+    for (seed, fault) in (1..=40).flat_map(|seed| FAULTS.map(|fault| (seed, fault))) {
+        let undisturbed = Pair::new(seed).finish();
+        for moment in 0..undisturbed {
+            let mut pair = Pair::new(seed);
+            (0..moment).for_each(|_| pair.step());
+            pair.fault(fault);
+            pair.finish();
+        }
+    }
+}
+
+/// Faults upon faults; then they end, and so must the migration.
+#[test]
+fn any_number_of_faults_in_any_order() {
+    for seed in 1..=3_000 {
+        let mut pair = Pair::new(seed * 0x9e37_79b9);
+        let often = 3 + seed % 60;
+        for _ in 0..500 {
+            pair.step();
+            if pair.dice.below(often) == 0 {
+                let fault = FAULTS[pair.dice.below(FAULTS.len() as u64) as usize];
+                pair.fault(fault);
+            }
+        }
+        pair.finish();
+    }
+}

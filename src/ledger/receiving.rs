@@ -1,0 +1,274 @@
+//! The receiver's end: which attempts are being taken in, how far, and which may still be dropped.
+
+use std::collections::BTreeMap;
+
+use super::{ClaimError, Ledger};
+use crate::chunk::{Attempt, ChunkId, Held, Plan, TableIndex};
+
+/// The receiver's ledger.
+#[derive(Debug)]
+pub struct Receiving {
+    ledger: Ledger,
+    incoming: BTreeMap<ChunkId, Incoming>,
+    /// How often each chunk was begun.
+    tries: Vec<u32>,
+    /// The highest number of any attempt at each chunk.
+    latest: Vec<u32>,
+}
+
+/// An attempt under way: from its stream's header to its commit, or its end without one.
+#[derive(Debug)]
+struct Incoming {
+    number: u32,
+    /// Blocks taken from its streams, in order.
+    blocks: u32,
+    fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// May be dropped at any moment.
+    Open,
+    /// The sender does not go on with it; whoever works on it is to stop.
+    Dropped,
+    /// All of it is checked and with the server: only the journal knows how it ends.
+    Whole,
+}
+
+/// How a stream's header was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// A new attempt.
+    Begins,
+    /// An attempt that an earlier connection left behind goes on.
+    GoesOn,
+    /// An attempt that has ended here meanwhile: the sender will learn it, or knows it.
+    Over,
+}
+
+impl Receiving {
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            ledger: Ledger::new(plan),
+            incoming: BTreeMap::new(),
+            tries: vec![0; plan.chunks.len()],
+            latest: vec![0; plan.chunks.len()],
+        }
+    }
+
+    /// A stream that begins an attempt: claims its chunk. An earlier attempt gives way, as the sender
+    /// has given it up: its stream's end may be on its way still. Not one that is with the server.
+    ///
+    /// The streams of two attempts may be seen in the wrong order: then the first one is over.
+    pub fn open(&mut self, attempt: Attempt) -> Result<Opened, ClaimError> {
+        let seen = self.latest.get(attempt.chunk.0 as usize);
+        if seen.is_some_and(|&number| number > attempt.number) {
+            return Ok(Opened::Over);
+        }
+        let earlier = self.incoming.get(&attempt.chunk);
+        if earlier.is_some_and(|e| e.number < attempt.number && e.fate != Fate::Whole) {
+            self.incoming.remove(&attempt.chunk);
+            self.ledger.release(attempt.chunk);
+        }
+        self.ledger.claim(attempt.chunk)?;
+        let incoming = Incoming {
+            number: attempt.number,
+            blocks: 0,
+            fate: Fate::Open,
+        };
+        self.incoming.insert(attempt.chunk, incoming);
+        self.tries[attempt.chunk.0 as usize] += 1;
+        self.latest[attempt.chunk.0 as usize] = attempt.number;
+        Ok(Opened::Begins)
+    }
+
+    /// A stream that goes on with an attempt at block `from`, which must be the one that is missing.
+    pub fn reopen(&mut self, attempt: Attempt, from: u32) -> Result<Opened, ClaimError> {
+        if self.ledger.is_unknown(attempt.chunk) {
+            return Err(ClaimError::Unknown(attempt.chunk));
+        }
+        match self.find(attempt) {
+            Some(incoming) if incoming.fate == Fate::Open => match incoming.blocks == from {
+                true => Ok(Opened::GoesOn),
+                false => Err(ClaimError::Gap {
+                    chunk: attempt.chunk,
+                    from,
+                    held: incoming.blocks,
+                }),
+            },
+            _ => Ok(Opened::Over),
+        }
+    }
+
+    /// One more block of the attempt is here; how many that are. Nothing where it was dropped.
+    pub fn received(&mut self, attempt: Attempt) -> Option<Held> {
+        let incoming = self.find(attempt).filter(|i| i.fate == Fate::Open)?;
+        incoming.blocks += 1;
+        let blocks = incoming.blocks;
+        Some(Held { attempt, blocks })
+    }
+
+    /// All of the attempt is here and checked: from now on it cannot be dropped. False where it was
+    /// dropped before.
+    pub fn is_whole(&mut self, attempt: Attempt) -> bool {
+        match self.find(attempt) {
+            Some(incoming) if incoming.fate != Fate::Dropped => {
+                incoming.fate = Fate::Whole;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The attempt's transaction was rolled back: the chunk may come again. False where another
+    /// attempt has taken its place already, or it had been dropped.
+    pub fn release(&mut self, attempt: Attempt) -> bool {
+        let Some(incoming) = self.find(attempt) else {
+            return false;
+        };
+        let told = incoming.fate != Fate::Dropped;
+        self.incoming.remove(&attempt.chunk);
+        self.ledger.release(attempt.chunk);
+        told
+    }
+
+    /// The journal has the chunk; the tables that this completes.
+    pub fn commit(&mut self, chunk: ChunkId) -> Vec<TableIndex> {
+        self.incoming.remove(&chunk);
+        self.ledger.commit(chunk)
+    }
+
+    /// What a new connection can go on with.
+    pub fn held(&self) -> Vec<Held> {
+        let open = self.incoming.iter().filter(|(_, i)| i.fate == Fate::Open);
+        open.map(|(&chunk, incoming)| Held {
+            attempt: Attempt {
+                chunk,
+                number: incoming.number,
+            },
+            blocks: incoming.blocks,
+        })
+        .collect()
+    }
+
+    /// The sender goes on with these; gives those that are dropped for it.
+    pub fn keep_only(&mut self, attempts: &[Attempt]) -> Vec<Attempt> {
+        let mut dropped = Vec::new();
+        for held in self.held() {
+            if !attempts.contains(&held.attempt)
+                && let Some(incoming) = self.find(held.attempt)
+            {
+                incoming.fate = Fate::Dropped;
+                dropped.push(held.attempt);
+            }
+        }
+        dropped
+    }
+
+    /// Whether an attempt is with the server and its end unknown: a new connection waits for that.
+    pub fn is_unsettled(&self) -> bool {
+        self.incoming.values().any(|i| i.fate == Fate::Whole)
+    }
+
+    pub fn is_dropped(&self, attempt: Attempt) -> bool {
+        let incoming = self.incoming.get(&attempt.chunk);
+        incoming.is_none_or(|i| i.number != attempt.number || i.fate == Fate::Dropped)
+    }
+
+    /// How often the chunk has begun, the attempt under way included.
+    pub fn tries(&self, chunk: ChunkId) -> u32 {
+        self.tries.get(chunk.0 as usize).copied().unwrap_or(0)
+    }
+
+    /// The highest number of any attempt so far: a sender that does not know it begins above, so that
+    /// no two attempts are ever taken for one.
+    pub fn last_number(&self) -> u32 {
+        self.latest.iter().copied().max().unwrap_or(0)
+    }
+
+    pub fn is_committed(&self, chunk: ChunkId) -> bool {
+        self.ledger.is_committed(chunk)
+    }
+
+    /// How many chunks are committed.
+    pub fn committed(&self) -> usize {
+        self.ledger.committed
+    }
+
+    pub fn all_committed(&self) -> bool {
+        self.ledger.all_committed()
+    }
+
+    fn find(&mut self, attempt: Attempt) -> Option<&mut Incoming> {
+        let incoming = self.incoming.get_mut(&attempt.chunk);
+        incoming.filter(|incoming| incoming.number == attempt.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::tests::{plan_of, table};
+
+    const fn attempt(chunk: u32, number: u32) -> Attempt {
+        Attempt {
+            chunk: ChunkId(chunk),
+            number,
+        }
+    }
+
+    fn receiving() -> Receiving {
+        Receiving::new(&plan_of(vec![table(1, 300)], 100))
+    }
+
+    #[test]
+    fn an_attempt_goes_on_where_it_stood() {
+        let mut receiving = receiving();
+        let one = attempt(0, 1);
+        assert_eq!(receiving.open(one), Ok(Opened::Begins));
+        receiving.received(one);
+        assert_eq!(receiving.received(one).unwrap().blocks, 2);
+        assert_eq!(
+            receiving.held(),
+            [Held {
+                attempt: one,
+                blocks: 2
+            }]
+        );
+        assert_eq!(receiving.keep_only(&[one]), []);
+        assert_eq!(receiving.reopen(one, 2), Ok(Opened::GoesOn));
+        assert!(receiving.reopen(one, 1).is_err());
+        assert!(receiving.reopen(attempt(9, 1), 0).is_err());
+        assert_eq!(receiving.reopen(attempt(1, 1), 0), Ok(Opened::Over));
+    }
+
+    #[test]
+    fn a_dropped_attempt_gives_way_and_its_late_end_changes_nothing() {
+        let mut receiving = receiving();
+        let (one, two) = (attempt(0, 1), attempt(0, 2));
+        receiving.open(one).unwrap();
+        assert_eq!(receiving.open(one), Err(ClaimError::Claimed(ChunkId(0))));
+        assert_eq!(receiving.keep_only(&[]), [one]);
+        assert!(!receiving.is_whole(one) && receiving.is_dropped(one));
+        assert_eq!(receiving.open(two), Ok(Opened::Begins));
+        assert!(!receiving.release(one));
+        assert!(receiving.received(one).is_none());
+        assert!(receiving.is_whole(two));
+    }
+
+    #[test]
+    fn what_is_with_the_server_cannot_be_dropped() {
+        let mut receiving = receiving();
+        let one = attempt(0, 1);
+        receiving.open(one).unwrap();
+        assert!(receiving.is_whole(one) && receiving.is_unsettled());
+        assert!(receiving.held().is_empty());
+        assert_eq!(receiving.keep_only(&[]), []);
+        receiving.commit(ChunkId(0));
+        assert!(!receiving.is_unsettled());
+        assert_eq!(
+            receiving.open(attempt(0, 2)),
+            Err(ClaimError::Committed(ChunkId(0)))
+        );
+    }
+}
