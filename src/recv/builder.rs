@@ -2,16 +2,18 @@
 //! the rest. Belongs to the migration, not to a connection: it goes on while the link is down.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::pg::ConnInfo;
 use crate::phase::{Schedule, Task};
-use crate::runtime::{Brake, Panicked, Workers, lock};
+use crate::report::one_line;
+use crate::runtime::{Brake, Panicked, Patience, Slot, Workers, lock};
 use crate::schema::{Oid, QualifiedName};
 use crate::sink::ddl::{DdlError, Restored, Restorer, Schema};
 use crate::sink::finish;
-use crate::sink::journal::{Contents, Journal, JournalError};
+use crate::sink::journal::{Journal, JournalError};
 
 /// Why building stopped; entries that the server refuses are recorded instead.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,19 @@ pub enum BuildError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Panicked(#[from] Panicked),
+    #[error("the target server has lost commits in a crash; start both again")]
+    TakenBack,
+}
+
+impl BuildError {
+    /// Whether the same can be tried again at once, over a new connection.
+    fn is_momentary(&self) -> bool {
+        match self {
+            Self::Ddl(DdlError::Postgres { source, .. })
+            | Self::Journal(JournalError::Postgres { source, .. }) => source.is_momentary(),
+            _ => false,
+        }
+    }
 }
 
 /// How far the builder is; says itself when that changes.
@@ -50,7 +65,6 @@ pub(super) struct Site {
 
 struct Shared {
     site: Site,
-    contents: Contents,
     progress: Mutex<Progress>,
     changed: Condvar,
     brake: Brake,
@@ -64,6 +78,8 @@ struct Progress {
     /// Threads that have not ended.
     live: usize,
     failed: Option<BuildError>,
+    /// Steps that the journal must have.
+    steps: usize,
 }
 
 #[derive(PartialEq, Eq)]
@@ -85,7 +101,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn start(site: Site, contents: Contents, schedule: Schedule) -> Self {
+    pub(super) fn start(site: Site, steps: usize, schedule: Schedule) -> Self {
         let jobs = site.jobs.max(1);
         let progress = Progress {
             schedule,
@@ -93,10 +109,10 @@ impl Builder {
             stopped: false,
             live: jobs,
             failed: None,
+            steps,
         };
         let shared = Arc::new(Shared {
             site,
-            contents,
             built: watch::Sender::new(progress.built()),
             progress: Mutex::new(progress),
             changed: Condvar::new(),
@@ -159,30 +175,54 @@ impl Progress {
 
 /// One thread: connects with its first work, ends when nothing is left.
 fn build(shared: &Shared, number: usize) -> Result<(), BuildError> {
-    let mut restorer = None;
+    let slot = shared.brake.slot();
+    let (mut restorer, mut patience) = (None, Patience::default());
     while let Some(work) = shared.next() {
-        let restorer = match &mut restorer {
-            Some(restorer) => restorer,
-            none => none.insert(connect(shared, number)?),
-        };
-        match work {
-            Work::Task(task) => {
-                let restored = restorer.task(&task)?;
-                shared.end(&task, &restored);
+        while let Err(error) = perform(shared, number, &slot, &mut restorer, &work) {
+            if !error.is_momentary() {
+                return Err(error);
             }
-            Work::Refresh => {
-                shared.refresh(restorer)?;
-                shared.end_refresh();
-            }
+            restorer = None;
+            tracing::warn!(error = one_line(&error), "building again");
+            let pause = patience.again().ok_or(error)?;
+            shared.pause(pause);
+        }
+        patience.renew();
+    }
+    Ok(())
+}
+
+/// Does one piece of work; what was committed before a connection was lost is found done.
+fn perform(
+    shared: &Shared,
+    number: usize,
+    slot: &Slot,
+    restorer: &mut Option<Restorer>,
+    work: &Work,
+) -> Result<(), BuildError> {
+    let restorer = match restorer {
+        Some(restorer) => restorer,
+        none => none.insert(connect(shared, number, slot)?),
+    };
+    match work {
+        Work::Task(task) => {
+            let restored = restorer.task(task)?;
+            shared.end(task, &restored);
+        }
+        Work::Refresh => {
+            shared.refresh(restorer)?;
+            shared.end_refresh();
         }
     }
     Ok(())
 }
 
-fn connect(shared: &Shared, number: usize) -> Result<Restorer, BuildError> {
+/// Connects, and makes sure that the server has not crashed and taken steps back.
+fn connect(shared: &Shared, number: usize, slot: &Slot) -> Result<Restorer, BuildError> {
     let site = &shared.site;
     let name = format!("{} index {number}", site.name);
-    let restorer = Restorer::connect(
+    let known = lock(&shared.progress).steps;
+    let mut restorer = Restorer::connect(
         &site.info,
         &name,
         site.journal.clone(),
@@ -190,8 +230,11 @@ fn connect(shared: &Shared, number: usize) -> Result<Restorer, BuildError> {
         site.work_mem_mib,
     )?;
     let closer = restorer.closer()?;
-    shared.brake.add(move || closer.close());
-    Ok(restorer)
+    slot.hold(&shared.brake, move || closer.close());
+    match site.journal.read(restorer.client())?.steps.len() < known {
+        true => Err(BuildError::TakenBack),
+        false => Ok(restorer),
+    }
 }
 
 impl Shared {
@@ -220,11 +263,22 @@ impl Shared {
     }
 
     fn end(&self, task: &Task, restored: &Restored) {
-        self.change(|progress| match restored {
-            Restored::Done => progress.schedule.done(task),
-            Restored::Built => progress.schedule.built(task),
-            Restored::Failed(ids) => progress.schedule.partly_failed(task, ids),
+        self.change(|progress| {
+            progress.steps += task.ids.len();
+            match restored {
+                Restored::Done => progress.schedule.done(task),
+                Restored::Built => progress.schedule.built(task),
+                Restored::Failed(ids) => progress.schedule.partly_failed(task, ids),
+            }
         });
+    }
+
+    /// Waits, but not for a builder that is stopped.
+    fn pause(&self, pause: Duration) {
+        let progress = lock(&self.progress);
+        let going = |progress: &mut Progress| !progress.stopped;
+        let waited = self.changed.wait_timeout_while(progress, pause, going);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     fn change(&self, change: impl FnOnce(&mut Progress)) {
@@ -245,13 +299,10 @@ impl Shared {
     }
 
     fn refresh(&self, restorer: &mut Restorer) -> Result<(), BuildError> {
+        let journal = &self.site.journal;
+        let done = journal.read(restorer.client())?.steps;
         for view in &self.site.refresh {
-            finish::refresh(
-                restorer.client(),
-                &self.site.journal,
-                &self.contents.steps,
-                view,
-            )?;
+            finish::refresh(restorer.client(), journal, &done, view)?;
         }
         Ok(())
     }

@@ -94,7 +94,10 @@ impl RecvError {
     pub fn is_resumable(&self) -> bool {
         match self {
             Self::Work(WorkError::Write(error)) => error.is_resumable(),
-            Self::Transport(_) | Self::Stopped | Self::TakenBack => true,
+            Self::Transport(_)
+            | Self::Stopped
+            | Self::TakenBack
+            | Self::Build(BuildError::TakenBack) => true,
             Self::Ddl(error) | Self::Build(BuildError::Ddl(error)) => error.is_resumable(),
             Self::Postgres(source)
             | Self::Database(DatabaseError::Postgres(source))

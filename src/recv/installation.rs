@@ -66,7 +66,7 @@ impl Installation {
         self.pre_data(&mut client, &journal, &schema)?;
         self.require_tables(&mut client, &journal, &plan)?;
         let contents = journal.read(&mut client)?;
-        Ok(self.migration(plan, journal, schema, contents))
+        Ok(self.migration(plan, journal, schema, &contents))
     }
 
     fn plan(&self) -> Result<Arc<Plan>, RecvError> {
@@ -182,7 +182,7 @@ impl Installation {
         plan: Arc<Plan>,
         journal: Journal,
         schema: Arc<Schema>,
-        contents: Contents,
+        contents: &Contents,
     ) -> Migration {
         let gates = plan.tables.iter().map(|t| (t.oid, t.bytes));
         let (done, built) = ddl::restored(&contents.steps);
@@ -202,7 +202,7 @@ impl Installation {
                 .flatten(),
             refresh: self.offer.refresh.clone(),
         };
-        let builder = Builder::start(site, contents, schedule);
+        let builder = Builder::start(site, contents.steps.len(), schedule);
         let mut migration = Migration {
             greet: self.greet.clone(),
             offer: self.offer.clone(),
