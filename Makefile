@@ -9,9 +9,14 @@ BENCH ?=
 CODEC ?=
 # Seconds per target of `make fuzz`.
 FUZZ_SECONDS ?= 60
+# Faults of `make chaos`, and the seed that repeats a run; without one the clock chooses it.
+FAULTS ?= 200
+SEED ?=
+# Options of `make bench-kills`, for example KILLS="--moments 3", or KILLS=--write.
+KILLS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-codec fuzz
+.PHONY: help setup demo test chaos check bench bench-codec bench-kills fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +30,9 @@ demo: setup ## move ROWS rows between two throw-away servers and compare them
 test: setup ## all tests; those against a server make their own
 	$(CARGO) test
 
+chaos: setup ## FAULTS faults at random moments of migrations, each of which must end equal (SEED= repeats a run)
+	SEED=$(SEED) FAULTS=$(FAULTS) $(CARGO) test --test chaos -- --ignored --nocapture
+
 check: ## format, lints and documentation, without a warning
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
@@ -36,6 +44,11 @@ bench: setup ## measure against psql COPY pipes and pg_dump | pg_restore (BENCH=
 
 bench-codec: ## measure the block codec against zstd and lz4 over rows, one core (CODEC=--write keeps the table)
 	$(CARGO) bench --bench codec -- $(CODEC)
+
+bench-kills: setup ## kill pgpipe and pgcopydb at the same moments and count rows (installs pgcopydb; KILLS=--write keeps the table)
+	@scripts/setup pgcopydb
+	$(CARGO) build --release
+	python3 scripts/kill_compare.py $(KILLS)
 
 fuzz: ## run every fuzz target for FUZZ_SECONDS each (installs cargo-fuzz)
 	@scripts/fuzz $(FUZZ_SECONDS)

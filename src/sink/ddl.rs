@@ -219,7 +219,10 @@ impl Restorer {
                 self.journal
                     .failed_step_sql(&entry_step(id), &self.step_error(id, sql, error))
             );
-            if self.transaction(&[], &mark, &self.label(id))?.is_ok() {
+            if self
+                .attempt(&[entry_step(id)], &mark, &self.label(id))?
+                .is_ok()
+            {
                 return Ok(vec![id]);
             }
         }
@@ -232,7 +235,7 @@ impl Restorer {
             .journal
             .failed_step_sql(&entry_step(id), &self.step_error(id, sql, error));
         let what = self.label(id);
-        self.transaction(&[], &mark, &what)?
+        self.attempt(&[entry_step(id)], &mark, &what)?
             .map_err(|source| DdlError::Postgres { what, source })
     }
 
@@ -245,43 +248,51 @@ impl Restorer {
         }
     }
 
-    /// Runs statements and marks steps in one transaction. The inner error is the server's
+    /// Marks steps and runs statements in one transaction. The inner error is the server's
     /// judgement of the statements; the outer one is trouble.
+    ///
+    /// The mark comes first: where a dead recv's backend still works on the same step, it waits
+    /// there for that one's end.
     fn transaction(
         &mut self,
         steps: &[String],
         sql: &str,
         what: &str,
     ) -> Result<Result<(), PgError>, DdlError> {
-        let mark = if steps.is_empty() {
-            String::new()
-        } else {
-            self.journal.steps_sql(steps)
+        let mark = self.journal.steps_sql(steps);
+        self.attempt(steps, &format!("{mark};\n{sql}"), what)
+    }
+
+    /// Runs statements that mark these steps among other things, in one transaction.
+    fn attempt(
+        &mut self,
+        steps: &[String],
+        sql: &str,
+        what: &str,
+    ) -> Result<Result<(), PgError>, DdlError> {
+        let failed = |source| DdlError::Postgres {
+            what: what.to_owned(),
+            source,
         };
         // On lines of their own: the archive's SQL may end in a comment.
-        match self
-            .client
-            .execute(&format!("BEGIN;\n{sql}\n;{mark};\nCOMMIT"))
-        {
-            Ok(tag) if tag == "COMMIT" => Ok(Ok(())),
-            Ok(_) => Err(DdlError::RolledBack {
-                what: what.to_owned(),
-            }),
-            Err(source) if source.is_passing() => {
-                let _ = self.client.execute("ROLLBACK");
-                Err(DdlError::Postgres {
-                    what: what.to_owned(),
-                    source,
-                })
+        let error = match self.client.execute(&format!("BEGIN;\n{sql}\n;\nCOMMIT")) {
+            Ok(tag) if tag == "COMMIT" => return Ok(Ok(())),
+            Ok(_) => {
+                let what = what.to_owned();
+                return Err(DdlError::RolledBack { what });
             }
-            Err(source) => {
-                let rolled_back = self.client.execute("ROLLBACK");
-                rolled_back.map_err(|source| DdlError::Postgres {
-                    what: what.to_owned(),
-                    source,
-                })?;
-                Ok(Err(source))
-            }
+            Err(error) => error,
+        };
+        let rolled_back = self.client.execute("ROLLBACK");
+        if error.is_passing() {
+            return Err(failed(error));
+        }
+        rolled_back.map_err(failed)?;
+        // That backend has done it meanwhile.
+        match self.journal.are_done(&mut self.client, steps) {
+            Ok(true) => Ok(Ok(())),
+            Ok(false) => Ok(Err(error)),
+            Err(source) => Err(failed(source)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{
-    Databases, Run, assert_equal, assert_nothing_left, migrate, start_recv, start_send,
+    Databases, Dice, Run, assert_equal, assert_nothing_left, migrate, start_recv, start_send,
 };
 
 const SEED: u64 = 0x5eed_0001;
@@ -37,7 +37,7 @@ fn kills_at_any_moment_double_nothing() {
     let length = begin.elapsed();
     send.must_end(0);
     recv.must_end(0);
-    let mut dice = Dice(SEED);
+    let mut dice = Dice::new(SEED);
     for round in 0..ROUNDS {
         let victim = [Victim::Send, Victim::Recv, Victim::Both][dice.below(3) as usize];
         // Every other one falls into the last third.
@@ -71,16 +71,4 @@ fn killed(round: u64, victim: Victim, moment: Duration) {
 fn again(dbs: &Databases, run: Run, start: impl Fn(&Databases, &[&str]) -> Run) -> Run {
     drop(run);
     start(dbs, &[])
-}
-
-/// xorshift64 (Marsaglia, 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }

@@ -1,7 +1,7 @@
 //! recv dies; send lives on.
 
 use crate::journal::{assert_kept, committed, wait_for_chunks, wait_until};
-use crate::support::{Databases, assert_equal, start_recv};
+use crate::support::{Databases, assert_equal, start_recv, start_send};
 use crate::{DATA, finish, kill, start_both};
 
 #[test]
@@ -47,5 +47,23 @@ fn killed_in_the_index_phase() {
     kill(recv);
     let recv = start_recv(&dbs, &jobs);
     recv.wait_for("continuing, all rows are there");
+    finish(&dbs, send, recv);
+}
+
+/// A server does not notice that its client is gone while it builds an index: the next recv meets the
+/// backend of the dead one at the same index, and takes what that one commits.
+#[test]
+fn its_backend_builds_on_when_it_is_killed() {
+    let very_slow = SLOW_INDEXES.replace("0.0005", "0.001");
+    let dbs = Databases::new("recv_orphan", &very_slow);
+    let jobs = ["--index-jobs", "2"];
+    let (send, recv) = start_both(&dbs, &[], &jobs);
+    let building = "SELECT count(*) = 2 FROM pg_stat_activity WHERE query LIKE '%INDEX slow_%'
+        AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()";
+    wait_until(&dbs, building);
+    kill(recv);
+    kill(send);
+    let recv = start_recv(&dbs, &jobs);
+    let send = start_send(&dbs, &[]);
     finish(&dbs, send, recv);
 }

@@ -13,16 +13,23 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 mod databases;
+mod dice;
 mod pair;
 mod process;
+mod relay;
 mod servers;
 mod traces;
 
 #[allow(unused_imports, reason = "each test binary uses its own part of this")]
 pub(crate) use self::{
     databases::Databases,
+    dice::Dice,
     pair::{migrate, start_recv, start_send, start_side},
     process::{End, Run, poll},
-    servers::{Servers, servers},
-    traces::{assert_equal, assert_nothing_left, keepers},
+    relay::{CLEAR, CUT, Counts, Relay, STALL, Way, Weather},
+    servers::{Servers, servers, undertaker},
+    traces::{
+        assert_equal, assert_no_keeper, assert_nothing_left, keepers, keepers_in, left_when_quiet,
+        traces,
+    },
 };

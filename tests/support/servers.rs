@@ -8,12 +8,15 @@ use pgpipe::demo::cluster::{Cluster, ClusterOptions};
 
 /// Ends a server and removes its directory when the test process is gone: its stdin ends then,
 /// whether the process returned, panicked or was killed. A static is never dropped.
-const UNDERTAKER: &str = r#"cat >/dev/null; kill -QUIT $1
+/// The server may have been started again since, and a file system may be mounted in its directory.
+const UNDERTAKER: &str = r#"cat >/dev/null; read -r server <"$1/data/postmaster.pid"
+[ -n "$server" ] && kill -QUIT "$server"
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    kill -0 $1 2>/dev/null || break
+    kill -0 "$server" || break
     sleep 0.1
 done
-rm -rf "$2""#;
+umount -l "$1/disk"
+rm -rf "$1""#;
 
 /// The servers that this test process moves databases between.
 pub(crate) struct Servers {
@@ -54,10 +57,10 @@ impl Servers {
     }
 }
 
-fn undertaker(cluster: &Cluster) -> Child {
-    let pid = cluster.postmaster_pid().unwrap().to_string();
+/// For a server that a test makes for itself too.
+pub(crate) fn undertaker(cluster: &Cluster) -> Child {
     Command::new("sh")
-        .args(["-c", UNDERTAKER, "undertaker", &pid])
+        .args(["-c", UNDERTAKER, "undertaker"])
         .arg(cluster.socket_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

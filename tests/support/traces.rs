@@ -1,6 +1,7 @@
 //! What a migration must leave behind: an equal database, and nothing else.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use pgpipe::demo::cluster::Cluster;
@@ -35,22 +36,37 @@ pub(crate) fn assert_nothing_left(dbs: &Databases) {
         let left = left_when_quiet(|| traces(server, dbs.name()));
         assert_eq!(left, "", "left on the {side}");
     }
-    let left = left_when_quiet(|| keepers(dbs).iter().map(|pid| format!("{pid} ")).collect());
+    assert_no_keeper(dbs.dir());
+}
+
+/// No keeper of a migration whose state lies in `dir`.
+#[track_caller]
+pub(crate) fn assert_no_keeper(dir: &Path) {
+    let left = left_when_quiet(|| {
+        keepers_in(dir)
+            .iter()
+            .map(|pid| format!("{pid} "))
+            .collect()
+    });
     assert_eq!(left, "", "keepers are left");
 }
 
-fn left_when_quiet(look: impl Fn() -> String) -> String {
+/// What [`traces`] finds when everything has had its time to end.
+pub(crate) fn left_when_quiet(look: impl Fn() -> String) -> String {
     match poll(PATIENCE, || look().is_empty().then_some(())) {
         Some(()) => String::new(),
         None => look(),
     }
 }
 
-fn traces(server: &Cluster, database: &str) -> String {
+/// Sessions of pgpipe, open and prepared transactions, advisory locks.
+pub(crate) fn traces(server: &Cluster, database: &str) -> String {
     let look = format!(
         "SELECT 'session ' || application_name || ', ' || coalesce(state, '') FROM pg_stat_activity
          WHERE datname = '{database}' AND (application_name LIKE 'pgpipe%' OR state LIKE 'idle in%');
-         SELECT 'prepared ' || gid FROM pg_prepared_xacts WHERE database = '{database}'"
+         SELECT 'prepared ' || gid FROM pg_prepared_xacts WHERE database = '{database}';
+         SELECT 'advisory lock of ' || l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+         WHERE locktype = 'advisory' AND datname = '{database}'"
     );
     let found = server.psql("postgres", &look).unwrap();
     found.trim().to_owned()
@@ -58,7 +74,12 @@ fn traces(server: &Cluster, database: &str) -> String {
 
 /// The process ids of the keepers of this test's migrations.
 pub(crate) fn keepers(dbs: &Databases) -> Vec<u32> {
-    let dir = dbs.dir().display().to_string();
+    keepers_in(dbs.dir())
+}
+
+/// Those whose state lies in `dir`.
+pub(crate) fn keepers_in(dir: &Path) -> Vec<u32> {
+    let dir = dir.display().to_string();
     let is_ours = |pid: &u32| {
         // Gone between the listing and here, or nobody's: not a keeper.
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

@@ -302,10 +302,25 @@ impl Journal {
         )
     }
 
-    /// Runs statements and marks a step done in one transaction, which is synchronously durable.
+    /// Whether the steps are marked, all of them.
+    pub(super) fn are_done(&self, client: &mut Client, steps: &[String]) -> Result<bool, PgError> {
+        let names: Vec<_> = steps.iter().map(|step| quote_literal(step)).collect();
+        let sql = format!(
+            "SELECT count(*) FROM {}.step WHERE migration = '{}' AND step IN ({})",
+            self.sql_schema(),
+            self.migration,
+            names.join(", ")
+        );
+        let rows = client.query(&sql)?;
+        let count = rows.first().and_then(|row| row.get(0));
+        Ok(count == Some(&*steps.len().to_string()))
+    }
+
+    /// Marks a step done and runs its statements in one transaction, which is synchronously durable.
+    /// The mark comes first: it waits for a dead recv's backend that is still at the same.
     pub fn once(&self, client: &mut Client, step: &str, sql: &str) -> Result<(), JournalError> {
         let mark = self.steps_sql(&[step.to_owned()]);
-        let body = format!("BEGIN; SET LOCAL synchronous_commit = on; {sql}; {mark}; COMMIT");
+        let body = format!("BEGIN; SET LOCAL synchronous_commit = on; {mark}; {sql}; COMMIT");
         match client.execute(&body) {
             Ok(tag) if tag == "COMMIT" => Ok(()),
             Ok(_) => Err(JournalError::RolledBack {
@@ -313,7 +328,11 @@ impl Journal {
             }),
             Err(error) => {
                 let _ = client.execute("ROLLBACK");
-                Err(self.failed(error))
+                match self.are_done(client, &[step.to_owned()]) {
+                    Ok(true) => Ok(()),
+                    // An unusable connection has the first error as its cause.
+                    Ok(false) | Err(_) => Err(self.failed(error)),
+                }
             }
         }
     }
