@@ -283,7 +283,7 @@ class Pgcopydb(Tool):
     def exported(self):
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            found = re.search(r"^([0-9A-F]{8}-[0-9A-F]{8}-\d+)$", (self.place / "snapshot.log").read_text(), re.M)
+            found = re.search(r"\b([0-9A-F]{8}-[0-9A-F]{8}-\d+)\b", (self.place / "snapshot.log").read_text())
             if found:
                 return found.group(1)
             time.sleep(0.05)

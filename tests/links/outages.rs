@@ -1,0 +1,46 @@
+//! Outages longer than the idle timeout: the processes live on and meet again.
+
+use std::thread;
+
+use crate::support::{CLEAR, CUT, STALL, Way, start_recv, start_send};
+use crate::{LOST, Link, SLOW};
+
+/// Packets are held, and come late when the connection is lost already.
+#[test]
+fn a_stall_outlasts_the_connection() {
+    let link = Link::new("stalled");
+    let (send, recv) = link.start();
+    link.wait_for_data();
+    link.relay.set(STALL);
+    thread::sleep(LOST);
+    link.relay.set(CLEAR);
+    link.finish(send, recv);
+}
+
+/// What recv says does not arrive; what send says does.
+#[test]
+fn one_way_is_cut() {
+    let link = Link::new("half_open");
+    let (send, recv) = link.start();
+    link.wait_for_data();
+    link.relay.set_way(Way::Back, CUT);
+    thread::sleep(LOST);
+    link.relay.set(CLEAR);
+    link.finish(send, recv);
+}
+
+/// Who dials has nothing to do with which way the rows go.
+#[test]
+fn recv_dials_again_after_a_cut() {
+    let link = Link::new("recv_dials");
+    let front = link.relay.address();
+    let listen = link.dbs.address();
+    let recv = start_recv(&link.dbs, &["--connect", &front]);
+    let args: Vec<_> = SLOW.iter().copied().chain(["--listen", &listen]).collect();
+    let send = start_send(&link.dbs, &args);
+    link.wait_for_data();
+    link.relay.set(CUT);
+    thread::sleep(LOST);
+    link.relay.set(CLEAR);
+    link.finish(send, recv);
+}
