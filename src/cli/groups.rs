@@ -22,9 +22,10 @@ pub struct LinkOptions {
     /// File that the pairing code is handed over in: recv writes it, send reads it
     #[arg(long, value_name = "FILE", value_parser = values::file_in_directory)]
     pub pair_file: Option<PathBuf>,
-    /// How long to try to reach the other side again, as in 24h
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = values::duration)]
-    pub give_up: Duration,
+    /// How long to try to reach the other side again [default: 24h; send, while the snapshot is
+    /// held: without end]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub give_up: Option<Duration>,
     /// How long open transactions outlive a silent link, as in 60s
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::duration)]
     pub stall: Duration,

@@ -148,7 +148,7 @@ fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
         rate: None,
         keep_snapshot: options.keep_snapshot,
         allow_changes: options.allow_changes,
-        give_up: CLONE_GIVE_UP,
+        give_up: Some(CLONE_GIVE_UP),
         stall: CLONE_GIVE_UP,
         pg_bin: common.pg_bin.clone(),
         shares_process: false,
@@ -170,7 +170,7 @@ fn target(options: &TargetOptions, common: &CommonOptions) -> recv::Options {
         journal_schema: options.journal_schema.clone(),
         keep_journal: options.keep_journal,
         stay: false,
-        give_up: CLONE_GIVE_UP,
+        give_up: Some(CLONE_GIVE_UP),
         stall: CLONE_GIVE_UP,
         pg_bin: common.pg_bin.clone(),
     }

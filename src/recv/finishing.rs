@@ -77,7 +77,7 @@ impl Finishing {
                 if *self.display.stop.borrow() {
                     return Err(RecvError::Stopped);
                 }
-                finish::analyze(&mut client, &table)?;
+                finish::analyze(&mut client, &self.migration.journal, &table)?;
             }
         };
         std::thread::scope(|scope| {

@@ -10,6 +10,7 @@ use super::migration::Migration;
 use super::session::{Break, Context, Ended, Talk};
 use crate::runtime::{Brake, blocking};
 use crate::sink::journal::JournalError;
+use crate::transport::talk::Parting;
 use crate::wire::message::{Greet, Offer, ToSend};
 
 /// Makes the migration's schema and starts its builder, or goes on with
@@ -54,9 +55,11 @@ async fn make(
         progress,
     };
     let mut installing = Box::pin(blocking(move || installation.run()));
+    let mut stop = context.display.stop.clone();
     let mut linked = true;
     loop {
         let told = tokio::select! {
+            _ = stop.wait_for(|&stop| stop), if !linked => Err(Parting::StoppedHere.into()),
             installed = &mut installing => return Ok(installed?),
             heard = talk.hear(), if linked => match heard {
                 Ok(_) => Err(RecvError::Protocol("a message out of turn").into()),

@@ -43,6 +43,8 @@ use crate::wire::Role;
 const OLDEST_DUMP: u32 = 12;
 /// How long recv answers a send that comes back for its report.
 const LINGER: Duration = Duration::from_secs(30);
+/// How long recv waits for send by default: a keeper without a send lives no longer by default.
+const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
 /// Between two connections at least: a peer that ends each at once must not make us spin.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -65,7 +67,7 @@ pub struct Options {
     pub journal_schema: String,
     pub keep_journal: bool,
     pub stay: bool,
-    pub give_up: Duration,
+    pub give_up: Option<Duration>,
     /// How long a chunk on its way outlives a lost link, and its transaction a silent sender.
     pub stall: Duration,
     pub pg_bin: Option<PathBuf>,
@@ -173,7 +175,7 @@ async fn sessions(context: &mut Context, peering: &mut Peering) -> Result<Outcom
 async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<Ended, RecvError> {
     let limit = match &context.record.finished {
         Some(_) if !context.options.stay => LINGER,
-        _ => context.options.give_up,
+        _ => context.options.give_up.unwrap_or(GIVE_UP),
     };
     let display = context.display.clone();
     let mut stop = display.stop.clone();

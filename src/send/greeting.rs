@@ -27,6 +27,12 @@ pub(super) async fn greet(context: &mut Context, talk: &mut Talk) -> Result<Stan
         .budget
         .agree(usize::from(standing.jobs), standing.window_log);
     (context.display.say)(&first_line(context, &standing));
+    if context.agreed.jobs < context.budget.jobs {
+        let (jobs, wanted) = (context.agreed.jobs, context.budget.jobs);
+        (context.display.say)(&format!(
+            "recv takes {jobs} chunks at a time: {jobs} of {wanted} jobs are used"
+        ));
+    }
     Ok(standing)
 }
 

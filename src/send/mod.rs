@@ -35,6 +35,8 @@ use crate::transport::peering::{Code, LinkSpec, Peering};
 use crate::wire::Role;
 use crate::wire::message::{Omit, SourceInfo};
 
+/// How long send tries to reach recv by default where no snapshot is at stake.
+const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
 /// Between two connections at least: a peer that ends each at once must not make us spin.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -67,7 +69,7 @@ pub struct Options {
     pub rate: Option<u64>,
     pub keep_snapshot: Duration,
     pub allow_changes: bool,
-    pub give_up: Duration,
+    pub give_up: Option<Duration>,
     /// How long a chunk on its way outlives a lost link.
     pub stall: Duration,
     pub pg_bin: Option<PathBuf>,
@@ -207,6 +209,9 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
     let display = context.display.clone();
     let mut stop = display.stop.clone();
     let waiting = |what| display.meter.waiting_for(what);
+    // The watch over the keeper ends the wait for a link while rows are missing.
+    let default = context.moving.as_ref().map_or(GIVE_UP, |_| Duration::MAX);
+    let limit = context.options.give_up.unwrap_or(default);
     let trouble = async {
         match &mut context.moving {
             Some(moving) => moving.trouble().await,
@@ -217,7 +222,7 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
         biased;
         _ = stop.wait_for(|&stop| stop) => return Ok(Ended::Stopped),
         error = trouble => return Err(error),
-        peer = peering.reach(context.options.give_up, &waiting) => peer?,
+        peer = peering.reach(limit, &waiting) => peer?,
     };
     session::run(context, peer).await
 }

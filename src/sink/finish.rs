@@ -56,16 +56,8 @@ pub fn refresh(
     let sql = format!("REFRESH MATERIALIZED VIEW {}", sql_name(view));
     match journal.once(client, &step, &sql) {
         Err(JournalError::Postgres { source, .. }) if !source.is_passing() => {
-            let error = StepError {
-                object: format!("MATERIALIZED VIEW {view}"),
-                statement: sql,
-                message: source.to_string(),
-                sqlstate: source.sqlstate().unwrap_or_default().to_owned(),
-            };
-            client
-                .execute(&journal.failed_step_sql(&step, &error))
-                .map(drop)
-                .map_err(|source| journal.failed(source))
+            let object = format!("MATERIALIZED VIEW {view}");
+            record(client, journal, &step, &object, sql, &source)
         }
         other => other,
     }
@@ -92,9 +84,45 @@ pub fn is_analyzed(done: &BTreeSet<String>) -> bool {
     done.contains(ANALYZE)
 }
 
-/// Gathers statistics of one table. What the user may not analyze, the server skips.
-pub fn analyze(client: &mut Client, table: &str) -> Result<(), PgError> {
-    client.execute(&format!("ANALYZE {table}")).map(drop)
+/// Gathers statistics of one table. What the user may not analyze, the server skips; what it refuses
+/// (an index expression that fails) is recorded, and the rest goes on.
+pub fn analyze(client: &mut Client, journal: &Journal, table: &str) -> Result<(), JournalError> {
+    let sql = format!("ANALYZE {table}");
+    match client.execute(&sql) {
+        Err(error) if !error.is_passing() => {
+            let step = format!("analyze {table}");
+            record(
+                client,
+                journal,
+                &step,
+                &format!("TABLE {table}"),
+                sql,
+                &error,
+            )
+        }
+        analyzed => analyzed.map(drop).map_err(|source| journal.failed(source)),
+    }
+}
+
+/// Records a refusal.
+fn record(
+    client: &mut Client,
+    journal: &Journal,
+    step: &str,
+    object: &str,
+    statement: String,
+    error: &PgError,
+) -> Result<(), JournalError> {
+    let error = StepError {
+        object: object.to_owned(),
+        statement,
+        message: error.to_string(),
+        sqlstate: error.sqlstate().unwrap_or_default().to_owned(),
+    };
+    // A recv that died may have recorded it already.
+    let sql = journal.failed_step_sql(step, &error) + " ON CONFLICT DO NOTHING";
+    let recorded = client.execute(&sql);
+    recorded.map(drop).map_err(|source| journal.failed(source))
 }
 
 /// Marks statistics as gathered.

@@ -131,3 +131,25 @@ fn large_objects_are_told_as_missing() {
     assert!(send.stdout.contains("1 in the source"), "{}", send.stdout);
     assert_nothing_left(&dbs);
 }
+
+/// An index function that works while the index is built and fails under ANALYZE.
+#[test]
+fn a_refused_analyze_is_listed() {
+    let moody = "CREATE FUNCTION moody(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+            $$BEGIN IF current_query() LIKE 'ANALYZE%' THEN RAISE 'not now'; END IF; RETURN i; END$$;
+        CREATE TABLE t (i int);
+        INSERT INTO t SELECT generate_series(1, 500);
+        CREATE INDEX ON t (moody(i));";
+    let dbs = Databases::new("moody", moody);
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    send.must_end(4);
+    recv.must_end(4);
+    let report = send.report();
+    let refused = error(
+        report["errors"].as_array().unwrap(),
+        "TABLE public.t",
+        "P0001",
+    );
+    assert!(refused["message"].as_str().unwrap().contains("not now"));
+    assert_nothing_left(&dbs);
+}
