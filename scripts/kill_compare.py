@@ -190,6 +190,8 @@ class Comparison:
             sys.exit(f"{tool.name} always ends before it is killed")
         found = self.contents(self.target)
         say(f"moment {number}, {phase} {share:.2f}: {tool.name} ended with {codes}: {found}")
+        if found != self.want:
+            print(tool.errors(), file=sys.stderr, flush=True)
         return found, codes
 
     def wait_for(self, tool, watcher, phase, share):
@@ -245,7 +247,12 @@ class Tool:
         return process
 
     def log(self):
-        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.place.glob("*.log")))
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-8000:]}" for path in sorted(self.place.glob("*.log")))
+
+
+    def errors(self):
+        lines = [line for line in self.log().split("\n") if re.search(r"ERROR|FATAL|TRUNCATE|pgpipe: ", line)]
+        return "\n".join(lines[:12])
 
 
 def wait_for_end(process, name):
@@ -297,6 +304,23 @@ class Pgcopydb(Tool):
 
     def kill(self, _):
         kill_group(self.main)
+        # The leader is gone; the others need a moment to die.
+        deadline = time.monotonic() + 5
+        while self.living() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if self.living():
+            sys.exit(f"pgcopydb processes {self.living()} are not of the group that was killed")
+
+    def living(self):
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self.is_ours(pid)]
+
+    def is_ours(self, pid):
+        try:
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        # A dead one that nobody has waited for has no command line any more.
+        return b"clone" in words and str(self.place / "pgcopydb").encode() in words
 
     def wait(self):
         return wait_for_end(self.main, "clone")

@@ -34,6 +34,8 @@ pub(crate) struct Campaign<'a> {
     pub(crate) reached: Phase,
     /// The latest two: what the older one has caused may show late.
     blamed: Vec<Fault>,
+    /// Its statistics are gone, so that send takes it for written to.
+    pub(crate) source_crashed: bool,
 }
 
 impl<'a> Campaign<'a> {
@@ -70,6 +72,7 @@ impl<'a> Campaign<'a> {
             begin: Instant::now(),
             reached: Phase::Before,
             blamed: Vec::new(),
+            source_crashed: false,
         }
     }
 
@@ -95,7 +98,7 @@ impl<'a> Campaign<'a> {
             self.look_at_journal();
         }
         self.reach_end();
-        self.say("both sides have ended with 0");
+        self.say("both sides are done");
         judge(self.scene, &self.name, self.path(), &self.known);
         self.scene.drop_databases(&self.name);
         self.say("equal, nothing left");
@@ -188,6 +191,7 @@ impl<'a> Campaign<'a> {
         let allowed = match code {
             Some(0) => true,
             Some(3) => may_stop,
+            Some(5) => self.source_crashed,
             // There is nothing yet that could be gone on with.
             Some(1) => may_stop && self.reached <= Phase::Schema && self.known.is_empty(),
             _ => false,

@@ -2,7 +2,8 @@
 //! that loses, doubles, delays and holds packets; after each migration both databases are equal.
 //!
 //! A run is several campaigns. A campaign is one migration: whatever ends with exit code 3 or was
-//! killed is started again by the same command, until both sides end with 0. The seed repeats the
+//! killed is started again by the same command, until both sides end with 0 (or 5, where the
+//! source server has crashed and lost its statistics). The seed repeats the
 //! faults and when they are due, though not the machine's own timing. `make chaos` runs the long one.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

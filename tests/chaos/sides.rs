@@ -100,7 +100,7 @@ impl Process {
         let end = self.run.take()?.wait();
         let code = end.status.code();
         self.rest = Instant::now() + REST;
-        self.done = matches!(code, Some(0));
+        self.done = matches!(code, Some(0 | 5));
         let line = end.stderr.lines().find(|line| line.starts_with("pgpipe: "));
         Some((code, line.unwrap_or_default().to_owned()))
     }
@@ -114,7 +114,7 @@ impl Process {
         Instant::now() < self.rest
     }
 
-    /// Ended with exit code 0.
+    /// Ended with all rows there and every object: exit code 0, or 5.
     pub(crate) fn is_done(&self) -> bool {
         self.done
     }

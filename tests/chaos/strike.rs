@@ -103,10 +103,11 @@ impl Campaign<'_> {
         true
     }
 
-    /// Only what is there after the recovery is sure to stay.
+    /// Only what the target holds after the recovery is sure to stay.
     fn recovered(&mut self, end: End) {
-        if end == End::Target {
-            self.known.forget();
+        match end {
+            End::Source => self.source_crashed = true,
+            End::Target => self.known.forget(),
         }
     }
 
