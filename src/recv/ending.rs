@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::RecvError;
+use super::builder::Built;
 use super::finishing::Finishing;
 use super::session::{Break, Context, Ended, Talk};
 use crate::runtime::blocking;
@@ -18,19 +19,43 @@ const BUILDING: &str = "indexes and keys";
 /// How long send may take to keep the report before the connection is taken for lost.
 const BYE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Waits for what send reads last.
-pub(super) async fn await_tail(context: &mut Context, talk: &mut Talk) -> Result<Tail, Break> {
+/// Waits until everything that follows the rows is restored. The builder does not need the link:
+/// where that is lost, the next session waits on.
+pub(super) async fn await_builder(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
     context.display.meter.phase(BUILDING);
     let mut built = context.installed().builder.watch();
     loop {
+        // In this order: what is over here has been asked for its error there.
+        let Built { done, total, over } = *built.borrow_and_update();
+        show_built(context)?;
+        if over {
+            return Ok(());
+        }
+        let phase = BUILDING.to_owned();
+        talk.say(&ToSend::Progress { phase, done, total }).await?;
         tokio::select! {
-            message = talk.hear() => match message? {
-                ToRecv::Tail(tail) => return Ok(tail),
-                _ => return Err(RecvError::Protocol("expected Tail").into()),
-            },
-            Ok(()) = built.changed() => show_built(context)?,
+            Ok(()) = built.changed() => {}
+            message = talk.hear() => {
+                message?;
+                return Err(RecvError::Protocol("a message out of turn").into());
+            }
         }
     }
+}
+
+/// Asks for what send reads last, as late as can be.
+pub(super) async fn ask_tail(context: &mut Context, talk: &mut Talk) -> Result<Tail, Break> {
+    talk.say(&ToSend::Restored).await?;
+    let meter = &context.display.meter;
+    meter.waiting_for(Some("send to look for writes on the source".into()));
+    let ToRecv::Tail(tail) = talk.hear().await? else {
+        return Err(RecvError::Protocol("expected Tail").into());
+    };
+    meter.waiting_for(None);
+    if let Some(line) = tail.changes(&context.installed().offer.snapshot) {
+        (context.display.say)(&line);
+    }
+    Ok(tail)
 }
 
 /// Shows how far the builder is; its failure ends the session.
@@ -44,14 +69,13 @@ pub(super) fn show_built(context: &mut Context) -> Result<(), RecvError> {
     Ok(())
 }
 
-/// Waits for the builder, then sequences, statistics, report. None of it needs the link: a lost
-/// one is missed when the report cannot be told.
+/// Sequences, statistics, report. None of it needs the link: a lost one is missed when the report
+/// cannot be told.
 pub(super) async fn finish(
     context: &mut Context,
     talk: &mut Talk,
     tail: Tail,
 ) -> Result<Ended, Break> {
-    await_builder(context, talk).await?;
     let finishing = Finishing {
         options: context.options.clone(),
         info: context.info.clone(),
@@ -66,47 +90,6 @@ pub(super) async fn finish(
     let (report, exit) = (finished.report, finished.exit);
     talk.say(&ToSend::Finished { report, exit }).await?;
     await_bye(context, talk).await
-}
-
-/// Goes on without the link; a leave is heard as long as it is there.
-async fn await_builder(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
-    let mut built = context.installed().builder.watch();
-    let mut stop = context.display.stop.clone();
-    let mut linked = true;
-    loop {
-        show_built(context)?;
-        let (done, total, over) = {
-            let built = built.borrow_and_update();
-            (built.done, built.total, built.over)
-        };
-        if over {
-            return Ok(());
-        }
-        if linked {
-            let phase = BUILDING.to_owned();
-            let told = talk.say(&ToSend::Progress { phase, done, total }).await;
-            linked = is_linked(told)?;
-        }
-        tokio::select! {
-            Ok(()) = built.changed() => {}
-            heard = talk.hear(), if linked => match heard {
-                Ok(_) => return Err(RecvError::Protocol("a message out of turn").into()),
-                Err(parting) => linked = is_linked(Err(parting))?,
-            },
-            _ = stop.wait_for(|&stop| stop) => return Err(Parting::StoppedHere.into()),
-        }
-    }
-}
-
-fn is_linked(told: Result<(), Parting>) -> Result<bool, Parting> {
-    match told {
-        Ok(()) => Ok(true),
-        Err(Parting::Lost(error)) => {
-            tracing::warn!(%error, "connection lost; the target is finished without it");
-            Ok(false)
-        }
-        Err(parting) => Err(parting),
-    }
 }
 
 /// Send has been told the report; what it says to that is remembered.

@@ -180,12 +180,23 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
     let display = context.display.clone();
     let mut stop = display.stop.clone();
     let waiting = |what| display.meter.waiting_for(what);
-    let failed = failed(context);
+    let building = context.migration.as_ref().filter(|m| m.data_durable);
+    let building = building.map(|migration| migration.builder.watch());
+    let reaching = async {
+        loop {
+            let is_building = || building.as_ref().is_some_and(|b| !b.borrow().over);
+            match peering.reach(limit, &waiting).await {
+                // Nobody is given up while there is something to do without them.
+                Err(error) if error.is_timeout() && is_building() => {}
+                reached => return reached,
+            }
+        }
+    };
     let peer = tokio::select! {
         biased;
         _ = stop.wait_for(|&stop| stop) => return Ok(Ended::StoppedHere),
-        error = failed => return Err(error),
-        peer = peering.reach(limit, &waiting) => peer?,
+        error = failed(context) => return Err(error),
+        peer = reaching => peer?,
     };
     session::run(context, peer).await
 }

@@ -144,6 +144,7 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     if !context.installed().data_durable {
         Box::pin(data::receive(context, talk)).await?;
     }
-    let tail = ending::await_tail(context, talk).await?;
+    ending::await_builder(context, talk).await?;
+    let tail = ending::ask_tail(context, talk).await?;
     ending::finish(context, talk, tail).await
 }

@@ -22,7 +22,7 @@ use crate::runtime::{Brake, Panicked, blocking, panicked};
 use crate::schema::{QualifiedName, quote_literal};
 use crate::source::dump::{Dump, DumpOptions};
 use crate::source::keeper::{Keeper, Spec};
-use crate::source::{catalog, server, tail};
+use crate::source::{catalog, changes, server};
 use crate::state::StateDir;
 use crate::wire::message::{BlobInfo, Offer, Snapshot, SourceInfo};
 
@@ -101,12 +101,13 @@ impl Preparation {
     fn run(&self, state: &StateDir, mut record: Record) -> Result<(Record, Keeper), SendError> {
         release_stale(state)?;
         self.meter.phase("snapshot");
-        let keeper = self.start_keeper(state.path())?;
-        let snapshot = keeper.kept().snapshot.clone();
         let mut client = session::open(&self.info, &self.options.application_name(), "UTF8")?;
         let closer = client.closer()?;
         self.brake.add(move || closer.close());
-        let baseline = tail::baseline(&mut client)?;
+        let early = changes::writes(&mut client)?;
+        let keeper = self.start_keeper(state.path())?;
+        let snapshot = keeper.kept().snapshot.clone();
+        let baseline = changes::baseline(&mut client, &snapshot.name, early)?;
         self.meter.phase("catalog");
         let (plan, refresh) = self.read_catalog(&mut client, &snapshot)?;
         self.meter.phase("schema dump");

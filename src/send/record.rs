@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::source::tail::Baseline;
+use crate::source::changes::Baseline;
 use crate::state::{StateDir, StateError};
 use crate::wire::message::{Offer, SourceInfo};
 

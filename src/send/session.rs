@@ -159,7 +159,6 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     if !there.data_durable {
         Box::pin(data::send(context, talk, &ready, &there)).await?;
     }
-    let last = tail::read(context, talk).await?;
-    talk.say(&ToRecv::Tail(last)).await?;
+    tail::let_go(context, talk).await?;
     tail::follow(context, talk).await
 }

@@ -8,16 +8,50 @@ use super::session::{Break, Context, Ended, Talk};
 use crate::pg::session as pg_session;
 use crate::report::{Ending, Meter, ObjectError, Outcome, Report, SideReport, SideStats, one_line};
 use crate::runtime::blocking;
-use crate::source::keeper::Keeper;
-use crate::source::tail;
+use crate::source::{changes, tail};
 use crate::wire::Role;
 use crate::wire::message::{Tail, ToRecv, ToSend};
 
-/// Sequences and signs of writes; then nothing is needed of the snapshot any more.
-pub(super) async fn read(context: &mut Context, talk: &Talk) -> Result<Tail, Break> {
-    let keeper = context.keeper.take();
+/// Ends the keeper: all rows are durable, nothing is needed of the snapshot any more.
+pub(super) async fn let_go(context: &mut Context, talk: &Talk) -> Result<(), Break> {
+    let Some(keeper) = context.keeper.take() else {
+        return Ok(());
+    };
+    let releasing = blocking::<_, SendError>(move || Ok(keeper.release()));
+    if let Err(error) = talk.unless_stopped(releasing).await?? {
+        // One that has gone already costs nothing.
+        tracing::warn!(error = one_line(&error), "the keeper was not released");
+    }
+    Ok(())
+}
+
+/// Shows how recv restores the rest, tells what is read last when it asks, until it has finished.
+pub(super) async fn follow(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break> {
+    let meter = Arc::clone(&context.display.meter);
+    meter.phase("indexes and keys");
+    loop {
+        match talk.hear().await? {
+            ToSend::Progress { phase, done, total } => {
+                meter.phase(&phase);
+                meter.index_total(total);
+                meter.index_at(done);
+            }
+            ToSend::Restored => {
+                let last = read(context, talk).await?;
+                tell_changes(context, &last);
+                talk.say(&ToRecv::Tail(last)).await?;
+            }
+            ToSend::Finished { report, exit } => return finish(context, talk, report, exit).await,
+            _ => return Err(SendError::Protocol("expected Finished").into()),
+        }
+    }
+}
+
+/// Sequences and signs of writes, as late as can be: what comes after is not seen.
+async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
     let (info, name) = (context.info.clone(), context.options.application_name());
-    let before = context.record.prepared.as_ref().map(|p| p.baseline.clone());
+    let prepared = context.record.prepared.as_ref();
+    let before = prepared.map(|p| p.baseline.clone());
     let allow_changes = context.options.allow_changes;
     let shares_process = context.options.shares_process;
     let udp_bytes = talk.connection().stats().udp_tx_bytes;
@@ -25,21 +59,28 @@ pub(super) async fn read(context: &mut Context, talk: &Talk) -> Result<Tail, Bre
     let reading = blocking(move || {
         let mut client = pg_session::open(&info, &name, "UTF8")?;
         let sequences = tail::sequences(&mut client)?;
-        let now = tail::baseline(&mut client)?;
-        let changed = before.map(|before| tail::changed(&before, &now));
         let left_behind = tail::left_behind(&mut client)?;
-        if let Some(Err(error)) = keeper.map(Keeper::release) {
-            // All rows are durable: a keeper that has gone already costs nothing.
-            tracing::warn!(error = one_line(&error), "the keeper was not released");
-        }
+        let changed = match &before {
+            Some(before) => changes::changed(&mut client, before, &sequences)?,
+            None => Vec::new(),
+        };
         Ok::<_, SendError>(Tail {
             sequences,
-            changed: changed.unwrap_or_default(),
+            changed,
             allow_changes,
             stats: stats(&meter, udp_bytes, shares_process, left_behind),
         })
     });
     Ok(talk.unless_stopped(reading).await??)
+}
+
+/// Says what has changed: the report only says that something has.
+fn tell_changes(context: &Context, last: &Tail) {
+    if let Some(prepared) = &context.record.prepared
+        && let Some(line) = last.changes(&prepared.offer.snapshot)
+    {
+        (context.display.say)(&line);
+    }
 }
 
 /// Our own figures for the report, as JSON.
@@ -57,23 +98,6 @@ fn stats(
     side.phases = meter.phases();
     side.errors = left_behind;
     serde_json::to_string(&side).expect("plain data serialises")
-}
-
-/// Shows how recv restores the rest, until it has finished.
-pub(super) async fn follow(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break> {
-    context.display.meter.phase("indexes and keys");
-    loop {
-        match talk.hear().await? {
-            ToSend::Progress { phase, done, total } => {
-                let meter = &context.display.meter;
-                meter.phase(&phase);
-                meter.index_total(total);
-                meter.index_at(done);
-            }
-            ToSend::Finished { report, exit } => return finish(context, talk, report, exit).await,
-            _ => return Err(SendError::Protocol("expected Finished").into()),
-        }
-    }
 }
 
 /// The report is here: remembered, acknowledged, done.

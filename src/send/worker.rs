@@ -181,7 +181,11 @@ impl Reading {
             Err(_) if !shared.outbox.is_live(attempt) => Err(WorkError::Over),
             Err(ReadError::Unwanted) => Err(WorkError::Halted),
             Err(error) => Err(error.into()),
-            Ok(()) => Ok(drop(sender.send(Piece::End))),
+            Ok(()) => {
+                // An encoder that has ended tells why itself.
+                let _ = sender.send(Piece::End);
+                Ok(())
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod blockers;
 pub mod catalog;
+pub mod changes;
 pub mod dump;
 pub mod keeper;
 pub mod reader;

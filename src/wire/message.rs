@@ -21,7 +21,7 @@ pub enum ToRecv {
     Greet(Greet),
     /// What is to be moved. The plan and the archive follow on streams of their own if asked for.
     Offer(Offer),
-    /// After [`ToSend::DataDurable`]: everything that is read last.
+    /// The answer to [`ToSend::Restored`]: everything that is read last.
     Tail(Tail),
     /// The report has arrived; nothing more will be asked.
     Bye,
@@ -70,6 +70,8 @@ pub enum ToSend {
     Received(Held),
     /// An attempt was rolled back, and its chunk is to come again.
     Released { attempt: Attempt },
+    /// Indexes, keys and the rest are there: what is read last may be read.
+    Restored,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,12 +177,25 @@ pub struct Snapshot {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tail {
     pub sequences: Vec<SequenceValue>,
-    /// Names of what was written to since the snapshot, the first few.
+    /// What shows that the source was written to since the snapshot, by name; the first few.
     pub changed: Vec<String>,
     /// Whether the user said that changes are expected (`--allow-changes`).
     pub allow_changes: bool,
     /// Send's own figures for the report, as JSON.
     pub stats: String,
+}
+
+impl Tail {
+    /// One line for the user, where the source was written to.
+    pub fn changes(&self, snapshot: &Snapshot) -> Option<String> {
+        let Snapshot { time, lsn, .. } = snapshot;
+        (!self.changed.is_empty()).then(|| {
+            format!(
+                "source changed since the snapshot (the target equals {time} at LSN {lsn}): {}",
+                self.changed.join(", ")
+            )
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgpipe::pg::{Client, ConnInfo};
 
-use super::support::{Databases, End, assert_nothing_left, poll, start_recv, start_send};
+use super::support::{Databases, End, assert_nothing_left, keepers, poll, start_recv, start_send};
 
 const FILL: &str = "CREATE TABLE t (i int PRIMARY KEY, t text);
     CREATE TABLE quiet AS SELECT 1 AS i;
@@ -38,6 +38,134 @@ fn migrate_while(dbs: &Databases, write: &str, send: &[&str]) -> (End, End) {
     holder.execute("ROLLBACK").unwrap();
     drop(holder);
     (send.wait(), recv.wait())
+}
+
+/// An index of which a test decides when it is built.
+const GATED: &str = "CREATE FUNCTION gate(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+        $$BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(4711); RETURN i; END$$;
+    CREATE INDEX ON t (public.gate(i));";
+
+fn gated(name: &str) -> Databases {
+    let dbs = Databases::new(name, FILL);
+    dbs.source_sql(GATED);
+    dbs
+}
+
+/// Runs `write` when all rows are on the target and the snapshot is released, but no index is built.
+fn migrate_and_then(dbs: &Databases, write: impl FnOnce(), send: &[&str]) -> (End, End) {
+    let info = ConnInfo::resolve(&dbs.target_conninfo(), &|_| None).unwrap();
+    let mut gate = Client::connect(&info, "a test that holds a gate").unwrap();
+    gate.execute("SELECT pg_catalog.pg_advisory_lock(4711)")
+        .unwrap();
+    let recv = start_recv(dbs, &[]);
+    let send = start_send(dbs, send);
+    let all_there = || {
+        let journal =
+            "SELECT count(*) > 0 FROM pg_tables WHERE schemaname = 'pgpipe' AND tablename = 'step'";
+        let data = "SELECT count(*) FROM pgpipe.step WHERE step = 'data'";
+        let found = dbs.target_sql(journal).trim() == "t" && dbs.target_sql(data).trim() == "1";
+        found.then_some(())
+    };
+    poll(LIMIT, all_there).expect("all rows are there");
+    let released = poll(LIMIT, || keepers(dbs).is_empty().then_some(()));
+    released.expect("the keeper ends before the indexes are built");
+    write();
+    drop(gate);
+    (send.wait(), recv.wait())
+}
+
+#[track_caller]
+fn assert_told(ends: (&End, &End), sign: &str) {
+    for end in [ends.0, ends.1] {
+        end.must_end(5);
+        assert_eq!(end.report()["source_changed"], true);
+        let says = |line: &&str| line.contains("source changed since the snapshot");
+        let output = end.output();
+        let line = output
+            .lines()
+            .find(says)
+            .unwrap_or_else(|| panic!("{output}"));
+        assert!(line.contains(sign), "{line}");
+        let lsn = end.report()["snapshot"]["lsn"].as_str().unwrap().to_owned();
+        assert!(line.contains(&lsn), "{line}");
+    }
+}
+
+/// The last look is after the last index: hours may lie between it and the last row.
+#[test]
+fn a_write_while_indexes_are_built_is_seen() {
+    let dbs = gated("written_late");
+    let before = dbs.source_sql(SUM);
+    let write = || drop(dbs.source_sql("DELETE FROM t WHERE i = 7"));
+    let (send, recv) = migrate_and_then(&dbs, write, &[]);
+    assert_told((&send, &recv), "public.t");
+    assert_eq!(dbs.target_sql(SUM), before);
+    assert_nothing_left(&dbs);
+}
+
+/// It counts no row, and changes no counter.
+#[test]
+fn a_truncated_table_is_seen() {
+    let dbs = gated("truncated_late");
+    let before = dbs.source_sql(SUM);
+    let write = || drop(dbs.source_sql("TRUNCATE t"));
+    let (send, recv) = migrate_and_then(&dbs, write, &[]);
+    assert_told((&send, &recv), "public.t");
+    assert_eq!(dbs.target_sql(SUM), before);
+}
+
+#[test]
+fn dropped_and_new_tables_are_seen() {
+    let dbs = gated("other_tables");
+    let write = || drop(dbs.source_sql("DROP TABLE quiet; CREATE TABLE \"New\" (i int)"));
+    let (send, recv) = migrate_and_then(&dbs, write, &[]);
+    assert_told((&send, &recv), "public.\"New\", public.quiet");
+}
+
+/// What it has written shows in no counter yet, and may be committed at any moment.
+#[test]
+fn an_open_transaction_that_writes_is_seen() {
+    let dbs = gated("written_open");
+    let info = ConnInfo::resolve(&dbs.source_conninfo(), &|_| None).unwrap();
+    let mut writer = Client::connect(&info, "a clerk").unwrap();
+    let write = || {
+        drop(
+            writer
+                .execute("BEGIN; INSERT INTO t VALUES (0, 'open')")
+                .unwrap(),
+        )
+    };
+    let (send, recv) = migrate_and_then(&dbs, write, &[]);
+    assert_told((&send, &recv), "(a clerk)");
+}
+
+#[test]
+fn a_prepared_transaction_is_seen() {
+    let dbs = gated("written_prepared");
+    let prepare = "BEGIN; INSERT INTO t VALUES (0, 'prepared'); PREPARE TRANSACTION 'left here'";
+    let write = || drop(dbs.source_sql(prepare));
+    let (send, recv) = migrate_and_then(&dbs, write, &[]);
+    dbs.source_sql("ROLLBACK PREPARED 'left here'");
+    assert_told((&send, &recv), "prepared transaction left here");
+}
+
+/// An open transaction that only reads, and what a server does by itself.
+#[test]
+fn a_quiet_source_is_no_change() {
+    let dbs = gated("kept_quiet");
+    let info = ConnInfo::resolve(&dbs.source_conninfo(), &|_| None).unwrap();
+    let mut reader = Client::connect(&info, "a reader").unwrap();
+    let read = || {
+        reader.execute("BEGIN; SELECT count(*) FROM t").unwrap();
+        dbs.source_sql("ANALYZE; VACUUM; CHECKPOINT");
+    };
+    let (send, recv) = migrate_and_then(&dbs, read, &[]);
+    for end in [send, recv] {
+        end.must_end(0);
+        assert_eq!(end.report()["source_changed"], false);
+    }
+    drop(reader);
+    assert_nothing_left(&dbs);
 }
 
 #[test]
