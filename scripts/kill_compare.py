@@ -15,6 +15,7 @@ Prints a markdown table; --write puts it into the docs.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import random
@@ -162,10 +163,9 @@ class Comparison:
 
     def undisturbed(self, tool):
         place = self.prepare()
-        with Watcher(self.target) as watcher:
+        with Watcher(self.target) as watcher, contextlib.closing(tool):
             tool.begin(place)
             codes = tool.wait()
-            tool.end()
         if self.contents(self.target) != self.want:
             sys.exit(f"{tool.name}, undisturbed, ended with {codes}, and the databases differ: {place}\n{tool.log()}")
         tool.seconds = {phase: watcher.seconds(phase) for phase in ("data", "index")}
@@ -175,7 +175,7 @@ class Comparison:
         phase, share, victim = moment
         for attempt in range(3):
             place = self.prepare()
-            with Watcher(self.target) as watcher:
+            with Watcher(self.target) as watcher, contextlib.closing(tool):
                 tool.begin(place)
                 # A tool that was faster this time is killed earlier the next.
                 hit = self.wait_for(tool, watcher, phase, share * 0.7 ** attempt)
@@ -183,7 +183,6 @@ class Comparison:
                     tool.kill(victim)
                     self.wait_for_silence(tool)
                     codes = tool.resume(victim)
-            tool.end()
             if hit:
                 break
         else:
@@ -235,6 +234,9 @@ class Comparison:
 class Tool:
     """Processes in sessions of their own, their output in files."""
 
+    def __init__(self, comparison):
+        self.all, self.processes = comparison, []
+
     def spawn(self, name, command):
         output = open(self.place / f"{name}.log", "a")
         # The state and work directories stay within the run's own.
@@ -244,7 +246,13 @@ class Tool:
         process = subprocess.Popen(command, cwd=self.place, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                    env=environment, start_new_session=True)
         output.close()
+        self.processes.append(process)
         return process
+
+    def close(self):
+        for process in self.processes:
+            kill_group(process)
+        self.processes.clear()
 
     def log(self):
         return "\n".join(f"--- {path.name}\n{path.read_text()[-8000:]}" for path in sorted(self.place.glob("*.log")))
@@ -271,21 +279,25 @@ def kill_group(process):
     process.wait()
 
 
+def semaphores():
+    """This user's System V semaphores: pgcopydb makes some, which outlive it when it is killed."""
+    rows = [line.split() for line in pathlib.Path("/proc/sysvipc/sem").read_text().splitlines()[1:]]
+    return {row[1] for row in rows if int(row[4]) == os.getuid()}
+
+
 class Pgcopydb(Tool):
     name = "pgcopydb"
     OPTIONS = ["--table-jobs", "2", "--index-jobs", "2", "--split-tables-larger-than", f"{PART_MIB}MB"]
 
-    def __init__(self, comparison):
-        self.all = comparison
-
     def begin(self, place):
-        self.place = place
+        self.place, self.semaphores = place, semaphores()
         uri = lambda server: f"postgres://postgres@/{DATABASE}?host={server.dir.replace('/', '%2F')}"
         self.ends = ["--dir", str(place / "pgcopydb"), "--source", uri(self.all.source)]
-        self.holder = self.spawn("snapshot", ["pgcopydb", "snapshot", *self.ends])
+        self.spawn("snapshot", ["pgcopydb", "snapshot", *self.ends])
         self.snapshot = self.exported()
-        self.ends += ["--target", uri(self.all.target), "--snapshot", self.snapshot]
-        self.main = self.spawn("clone", ["pgcopydb", "clone", *self.ends, *self.OPTIONS])
+        self.ends += ["--target", uri(self.all.target)]
+        self.consistent = [*self.ends, "--snapshot", self.snapshot]
+        self.again([])
 
     def exported(self):
         deadline = time.monotonic() + 30
@@ -326,18 +338,21 @@ class Pgcopydb(Tool):
         return wait_for_end(self.main, "clone")
 
     def resume(self, _):
-        code = self.again(["--resume"])
+        self.again(["--resume"])
+        code = self.wait()
         if code == 0:
             return "0"
-        return f"{code}, then {self.again(['--resume', '--not-consistent'])}"
+        # Without --snapshot: the source is not written to.
+        self.again(["--resume", "--not-consistent"], self.ends)
+        return f"{code}, then {self.wait()}"
 
-    def again(self, options):
-        self.main = self.spawn("clone", ["pgcopydb", "clone", *self.ends, *self.OPTIONS, *options])
-        return self.wait()
+    def again(self, options, ends=None):
+        self.main = self.spawn("clone", ["pgcopydb", "clone", *(ends or self.consistent), *self.OPTIONS, *options])
 
-    def end(self):
-        kill_group(self.main)
-        kill_group(self.holder)
+    def close(self):
+        super().close()
+        for semaphore in semaphores() - self.semaphores:
+            subprocess.run(["ipcrm", "-s", semaphore], capture_output=True, check=False)
 
     def line(self):
         told = subprocess.run(["pgcopydb", "version"], capture_output=True, text=True, check=False).stdout
@@ -345,16 +360,13 @@ class Pgcopydb(Tool):
         options = " ".join(self.OPTIONS)
         return (f"pgcopydb {version}: `pgcopydb snapshot --dir D --source S`, which stays; `pgcopydb clone --dir D --source S "
                 f"--target T --snapshot ID {options}`; after the kill the same with `--resume`, and where that fails "
-                f"with `--resume --not-consistent`. Undisturbed: data {self.seconds['data']:.1f} s, "
+                f"with `--resume --not-consistent` and without `--snapshot`. Undisturbed: data {self.seconds['data']:.1f} s, "
                 f"indexes {self.seconds['index']:.1f} s.\n")
 
 
 class Pgpipe(Tool):
     name = "pgpipe"
     OPTIONS = {"send": ["--jobs", "2", "--chunk-size", f"{PART_MIB}MiB"], "recv": ["--index-jobs", "2"]}
-
-    def __init__(self, comparison):
-        self.all = comparison
 
     def begin(self, place):
         self.place, address = place, f"127.0.0.1:{free_port()}"
@@ -391,9 +403,8 @@ class Pgpipe(Tool):
     def wait(self):
         return {side: wait_for_end(process, side) for side, process in self.sides.items()}
 
-    def end(self):
-        for process in self.sides.values():
-            kill_group(process)
+    def close(self):
+        super().close()
         subprocess.run([str(PGPIPE), "abort", "--state", str(self.place / "send.state")], capture_output=True, check=False)
 
     def line(self):

@@ -252,6 +252,7 @@ fn start_worker(
     let decoding = {
         let (shared, attempts) = (Arc::clone(shared), attempts.clone());
         let pool = Pool::new(buffers, BLOCK_BYTES);
+        shared.brake.add(pool.closer());
         move || worker::decode(&shared, &attempts, &pool, buffers, &handover)
     };
     let writing = Writing {

@@ -153,7 +153,7 @@ impl<'a> Inbound<'a> {
         if header.part() != current.index {
             return Err(self.disagree("blocks of its parts are out of order".into()));
         }
-        let mut raw = pool.take();
+        let mut raw = pool.take().ok_or(WorkError::Halted)?;
         let started = Instant::now();
         self.decoder
             .decode(header, &self.payload, &mut raw)

@@ -6,7 +6,6 @@ use crossbeam_channel::Receiver;
 use tokio::time::timeout;
 
 use super::worker::{Event, Handover, Shared, WorkError};
-use crate::chunk::Attempt;
 use crate::pg::{ConnInfo, session};
 use crate::report::{Stage, one_line};
 use crate::runtime::{Patience, Slot};
@@ -34,14 +33,21 @@ impl Writing {
                     patience.renew();
                     shared.tell(Event::Committed(handover.attempt.chunk, written));
                 }
-                Err(WriteError::Incomplete { .. }) => release(shared, handover.attempt),
+                Err(WriteError::Incomplete { .. }) => {
+                    if shared.intake.release(handover.attempt) {
+                        shared.tell(Event::Released(handover.attempt));
+                    }
+                }
                 Err(error) if error.is_momentary() => {
                     writer = None;
-                    let attempt = handover.attempt;
-                    // Its decoder notices, and reads no further.
-                    drop(handover);
+                    let news = shared.intake.release(handover.attempt);
+                    // Its decoder notices, and reads no further. Dropped at once, the channel would
+                    // keep the buffers that it waits for.
+                    handover.pieces.iter().for_each(drop);
                     self.recover(shared, &mut patience, error)?;
-                    release(shared, attempt);
+                    if news {
+                        shared.tell(Event::Released(handover.attempt));
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -122,11 +128,5 @@ impl Writing {
             true => Err(WorkError::TakenBack),
             false => Ok(()),
         }
-    }
-}
-
-fn release(shared: &Shared, attempt: Attempt) {
-    if shared.intake.release(attempt) {
-        shared.tell(Event::Released(attempt));
     }
 }

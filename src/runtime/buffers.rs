@@ -7,11 +7,14 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 /// A fixed number of reusable buffers.
 ///
 /// Bounded by construction: [`Self::take`] waits until a buffer comes back. A buffer returns when
-/// it is dropped, wherever that happens, so a thread that dies gives back what it held.
+/// it is dropped, wherever that happens, so a thread that dies gives back what it held; but not what
+/// is queued for it in a channel, which keeps that until its other end has gone too. So whoever
+/// stops the threads closes the pool.
 #[derive(Debug)]
 pub struct Pool {
-    free: Receiver<Vec<u8>>,
-    give_back: Sender<Vec<u8>>,
+    /// `None`: the pool is closed.
+    free: Receiver<Option<Vec<u8>>>,
+    give_back: Sender<Option<Vec<u8>>>,
     capacity: usize,
 }
 
@@ -20,10 +23,10 @@ impl Pool {
     /// use: an idle worker costs nothing.
     pub fn new(count: usize, capacity: usize) -> Self {
         let count = count.max(1);
-        let (give_back, free) = bounded(count);
+        let (give_back, free) = bounded(count + 1);
         for _ in 0..count {
             give_back
-                .send(Vec::new())
+                .send(Some(Vec::new()))
                 .expect("the channel holds `count` buffers");
         }
         Self {
@@ -33,18 +36,27 @@ impl Pool {
         }
     }
 
-    /// Waits for a free buffer; it comes empty.
-    pub fn take(&self) -> Buffer {
-        let mut bytes = self
-            .free
-            .recv()
-            .expect("the pool itself holds a sending end");
+    /// Waits for a free buffer; it comes empty. None once the pool is closed.
+    pub fn take(&self) -> Option<Buffer> {
+        let free = self.free.recv();
+        let Some(mut bytes) = free.expect("the pool itself holds a sending end") else {
+            // For whoever waits next.
+            let _ = self.give_back.try_send(None);
+            return None;
+        };
         bytes.reserve_exact(self.capacity);
-        Buffer {
+        Some(Buffer {
             bytes,
             capacity: self.capacity,
             home: self.give_back.clone(),
-        }
+        })
+    }
+
+    /// What closes the pool: who waits for a buffer, or comes for one later, gets none.
+    pub fn closer(&self) -> impl FnOnce() + Send + 'static {
+        let give_back = self.give_back.clone();
+        // The channel has room for all buffers and this.
+        move || drop(give_back.try_send(None))
     }
 }
 
@@ -53,7 +65,7 @@ impl Pool {
 pub struct Buffer {
     bytes: Vec<u8>,
     capacity: usize,
-    home: Sender<Vec<u8>>,
+    home: Sender<Option<Vec<u8>>>,
 }
 
 impl Deref for Buffer {
@@ -84,7 +96,7 @@ impl Drop for Buffer {
         // One huge block must not keep its size for the rest of the run.
         bytes.shrink_to(self.capacity.saturating_mul(2));
         // Fails only when the pool is gone, and then the buffer may go too.
-        let _ = self.home.try_send(bytes);
+        let _ = self.home.try_send(Some(bytes));
     }
 }
 
@@ -99,11 +111,11 @@ mod tests {
     #[test]
     fn a_buffer_comes_back_empty_and_with_its_memory() {
         let pool = Pool::new(1, 100);
-        let mut buffer = pool.take();
+        let mut buffer = pool.take().unwrap();
         buffer.extend_from_slice(b"rows");
         let address = buffer.as_ptr();
         drop(buffer);
-        let again = pool.take();
+        let again = pool.take().unwrap();
         assert!(again.is_empty());
         assert_eq!(again.as_ptr(), address);
         assert!(again.capacity() >= 100);
@@ -112,22 +124,37 @@ mod tests {
     #[test]
     fn take_waits_for_a_buffer_on_another_thread() {
         let pool = Arc::new(Pool::new(1, 10));
-        let held = pool.take();
+        let held = pool.take().unwrap();
         let taker = Arc::clone(&pool);
-        let waiting = thread::spawn(move || taker.take().len());
+        let waiting = thread::spawn(move || taker.take().unwrap().len());
         thread::sleep(Duration::from_millis(20));
         assert!(!waiting.is_finished());
         drop(held);
         assert_eq!(waiting.join().unwrap(), 0);
     }
 
+    /// A channel keeps what is queued when its receiver goes: recv hung when its writer had ended while
+    /// all buffers were on their way to it.
+    #[test]
+    fn a_closed_pool_keeps_nobody_waiting() {
+        let pool = Arc::new(Pool::new(1, 10));
+        let (sender, receiver) = bounded(1);
+        sender.send(pool.take().unwrap()).unwrap();
+        drop(receiver);
+        let taker = Arc::clone(&pool);
+        let waiting = thread::spawn(move || taker.take().is_none());
+        pool.closer()();
+        assert!(waiting.join().unwrap());
+        assert!(pool.take().is_none());
+    }
+
     #[test]
     fn an_overgrown_buffer_shrinks_and_one_may_outlive_its_pool() {
         let pool = Pool::new(1, 16);
-        let mut buffer = pool.take();
+        let mut buffer = pool.take().unwrap();
         buffer.resize(10_000, 0);
         drop(buffer);
-        let buffer = pool.take();
+        let buffer = pool.take().unwrap();
         assert!(buffer.capacity() <= 64);
         drop(pool);
         drop(buffer);

@@ -128,6 +128,7 @@ pub(super) fn read(
     out: &Sender<Handover>,
 ) -> Result<(), WorkError> {
     let pool = Pool::new(reading.buffers, BLOCK_BYTES);
+    shared.brake.add(pool.closer());
     let (mut reader, mut patience) = (None, Patience::default());
     while let Some(attempt) = shared.runtime.block_on(shared.outbox.claim()) {
         *lock(&desk.reading) = Some(attempt);
@@ -174,7 +175,9 @@ impl Reading {
             Some(connected) => connected,
             none => none.insert(self.connect(shared, desk)?),
         };
-        let mut take = |filled| sender.send(Piece::Bytes(filled)).is_ok();
+        let outbox = &shared.outbox;
+        let mut take =
+            |filled| sender.send(Piece::Bytes(filled)).is_ok() && outbox.is_live(attempt);
         let read = connected.read(&shared.plan, shared.chunk(attempt.chunk), pool, &mut take);
         match read {
             // An encoder that wants no more has said so to the outbox, or its own error tells why.
@@ -212,6 +215,8 @@ pub(super) fn encode(
             Err(WorkError::Over) => {
                 shared.outbox.give_back(attempt);
                 desk.interrupt(attempt);
+                // Dropped at once, the channel would keep the buffers that its reader waits for.
+                pieces.iter().for_each(drop);
             }
             Err(error) => return Err(error),
         }

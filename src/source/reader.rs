@@ -229,7 +229,7 @@ impl Reader {
             .copy_out(&copy_sql(table, part))
             .map_err(failed)?;
         loop {
-            let mut bytes = pool.take();
+            let mut bytes = pool.take().ok_or(ReadError::Unwanted)?;
             let more = copy.read(&mut bytes, BLOCK_BYTES).map_err(failed)?;
             let took = started.elapsed();
             if !bytes.is_empty()
