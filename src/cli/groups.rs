@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{self, Compress};
+use super::values::{self, Compress, KeepFree};
 use crate::report::Mode;
 use crate::runtime::MAX_JOBS;
 
@@ -163,6 +163,9 @@ pub struct TargetOptions {
     /// Schema of the journal on the target
     #[arg(long, value_name = "NAME", default_value = "pgpipe", value_parser = values::schema_name)]
     pub journal_schema: String,
+    /// Stop before less than this is free on the target's disks, or none [default: 1GiB where they can be seen]
+    #[arg(long, value_name = "SIZE", value_parser = values::keep_free)]
+    pub keep_free: Option<KeepFree>,
     /// Leave the journal in the target database at the end
     #[arg(long)]
     pub keep_journal: bool,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::values::Compress;
+use super::values::{Compress, KeepFree};
 use super::{
     AbortOptions, CloneOptions, Command, CommonOptions, DemoOptions, Exit, Interrupt,
     KeeperOptions, LinkEnd, LinkOptions, MigrationOptions, RecvOptions, SendOptions, SourceOptions,
@@ -169,6 +169,11 @@ fn target(options: &TargetOptions, common: &CommonOptions) -> recv::Options {
         create_db: options.create_db,
         journal_schema: options.journal_schema.clone(),
         keep_journal: options.keep_journal,
+        keep_free: match options.keep_free {
+            None => recv::KeepFree::IfSeen,
+            Some(KeepFree::Nothing) => recv::KeepFree::Nothing,
+            Some(KeepFree::Bytes(bytes)) => recv::KeepFree::Bytes(bytes),
+        },
         stay: false,
         give_up: Some(CLONE_GIVE_UP),
         stall: CLONE_GIVE_UP,

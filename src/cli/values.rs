@@ -41,6 +41,20 @@ pub(super) fn size(text: &str) -> Result<u64, UnitError> {
     units::parse_size(text)
 }
 
+/// How much is to stay free on the target's disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepFree {
+    Nothing,
+    Bytes(u64),
+}
+
+pub(super) fn keep_free(text: &str) -> Result<KeepFree, UnitError> {
+    match text {
+        "none" => Ok(KeepFree::Nothing),
+        _ => size(text).map(KeepFree::Bytes),
+    }
+}
+
 pub(super) fn memory(text: &str) -> Result<u64, String> {
     match size(text).map_err(|e| e.to_string())? {
         bytes if bytes < MIN_MEMORY => Err("at least 64MiB are needed".to_owned()),

@@ -69,6 +69,18 @@ pub enum RecvError {
     Protocol(&'static str),
     #[error("send offered more than fits: {what} of {bytes} bytes")]
     TooLarge { what: &'static str, bytes: u64 },
+    #[error(
+        "only {free} are free in {directory} on the target, and {keep} are to be kept (--keep-free); give it room"
+    )]
+    TooLittleRoom {
+        directory: PathBuf,
+        free: String,
+        keep: String,
+    },
+    #[error(
+        "--keep-free: the disks of the target server cannot be seen from here (another host, or a role that may not read data_directory); use --keep-free none"
+    )]
+    DisksUnseen,
     #[error("the target server has lost commits in a crash; start both again")]
     TakenBack,
     /// There is nothing yet that could go on.
@@ -97,6 +109,7 @@ impl RecvError {
             Self::Transport(_)
             | Self::Stopped
             | Self::TakenBack
+            | Self::TooLittleRoom { .. }
             | Self::Build(BuildError::TakenBack) => true,
             Self::Ddl(error) | Self::Build(BuildError::Ddl(error)) => error.is_resumable(),
             Self::Postgres(source)

@@ -10,6 +10,7 @@ use super::builder::{Builder, Site};
 use super::intake::Intake;
 use super::migration::Migration;
 use super::record::{ARCHIVE, PLAN};
+use super::room::Room;
 use super::{Options, RecvError};
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo};
@@ -33,6 +34,9 @@ const WORK_MEM_MIB: std::ops::RangeInclusive<u64> = 64..=1024;
 pub(super) struct Installation {
     pub(super) options: Options,
     pub(super) info: ConnInfo,
+    pub(super) room: Option<Room>,
+    /// Prints a line for the user.
+    pub(super) say: Arc<dyn Fn(&str) + Send + Sync>,
     pub(super) state: Arc<StateDir>,
     pub(super) greet: Greet,
     pub(super) offer: Offer,
@@ -56,6 +60,13 @@ impl Installation {
             }
         } else {
             database::require_absent(&mut client, &plan)?;
+            let warning = self
+                .room
+                .as_ref()
+                .and_then(|room| room.warning(plan.bytes()));
+            if let Some(warning) = warning {
+                (self.say)(&warning);
+            }
             journal.create(
                 &mut client,
                 &self.options.migration,

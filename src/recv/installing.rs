@@ -48,6 +48,8 @@ async fn make(
     let installation = Installation {
         options: context.options.clone(),
         info: context.info.clone(),
+        room: context.room.clone(),
+        say: Arc::clone(&context.display.say),
         state: Arc::clone(&context.state),
         brake: Arc::clone(&brake),
         greet: greet.clone(),

@@ -14,6 +14,7 @@ mod intake;
 mod invitation;
 mod migration;
 mod record;
+mod room;
 mod session;
 mod standing;
 mod worker;
@@ -26,6 +27,8 @@ use std::time::Duration;
 pub use error::RecvError;
 use invitation::invitation;
 use record::{Finished, Record};
+pub use room::KeepFree;
+use room::{Room, RoomWatch};
 use session::{Context, Ended};
 
 use crate::codec::ChunkParams;
@@ -34,6 +37,7 @@ use crate::report::{Display, Ending, Outcome, one_line};
 use crate::runtime::tools::{self, Tools};
 use crate::runtime::{Budget, Panicked, blocking, dispose};
 use crate::sink::database::{self, DatabaseError};
+use crate::sink::space::Space;
 use crate::state::StateDir;
 use crate::transport::Limits;
 use crate::transport::peering::{Code, LinkSpec, Peering};
@@ -66,6 +70,7 @@ pub struct Options {
     pub create_db: bool,
     pub journal_schema: String,
     pub keep_journal: bool,
+    pub keep_free: KeepFree,
     pub stay: bool,
     pub give_up: Option<Duration>,
     /// How long a chunk on its way outlives a lost link, and its transaction a silent sender.
@@ -80,7 +85,7 @@ impl Options {
 }
 
 /// Runs recv until the migration is finished, stopped or failed.
-pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvError> {
+pub async fn run(options: Options, mut display: Display) -> Result<Outcome, RecvError> {
     let state = Arc::new(StateDir::open(
         &options.state,
         &options.migration,
@@ -92,7 +97,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         (display.say)(&format!("migration {name}: finished; nothing to do"));
         return Ok(outcome);
     }
-    let info = match inspect(&options, &record).await {
+    let (info, room) = match inspect(&options, &record).await {
         Err(error) if record.id.is_none() => return Err(RecvError::AtTheStart(Box::new(error))),
         inspected => inspected?,
     };
@@ -102,9 +107,13 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
     if let Some(code) = peering.code()? {
         (display.say)(&invitation(&options, code, peering.local_addr()));
     }
+    let (room_watch, stop) = RoomWatch::start(room.clone(), display.stop.clone());
+    display.stop = stop;
     let mut context = Context {
         options,
         info,
+        room,
+        room_watch,
         state,
         record,
         budget,
@@ -156,6 +165,10 @@ async fn sessions(context: &mut Context, peering: &mut Peering) -> Result<Outcom
                 return outcome.ok_or(RecvError::Protocol("an unknown ending"));
             }
             Err(RecvError::Peering(error)) => return Err(error.into()),
+            Ok(Ended::StoppedHere) => match context.room_watch.error() {
+                Some(error) => Err(error),
+                None => Ok(Ended::StoppedHere),
+            },
             ended => ended,
         };
         if !matches!(ended, Ok(Ended::Lost(_))) {
@@ -248,7 +261,9 @@ fn judge(context: &Context, ended: Result<Ended, RecvError>) -> Result<Option<Ou
             say("send was stopped; start both again to go on");
             return Ok(Some(stopped()));
         }
-        Err(error) if !stay => return Err(error),
+        Err(error) if !stay || matches!(error, RecvError::TooLittleRoom { .. }) => {
+            return Err(error);
+        }
         Ok(Ended::Lost(error)) => {
             tracing::warn!(%error, "connection lost");
             say(&format!(
@@ -269,7 +284,10 @@ fn stopped() -> Outcome {
 }
 
 /// Everything about the target that can be wrong before the network is touched.
-async fn inspect(options: &Options, record: &Record) -> Result<ConnInfo, RecvError> {
+async fn inspect(
+    options: &Options,
+    record: &Record,
+) -> Result<(ConnInfo, Option<Room>), RecvError> {
     let options = options.clone();
     let finished = record.id.filter(|_| record.finished.is_some());
     blocking(move || {
@@ -286,7 +304,8 @@ async fn inspect(options: &Options, record: &Record) -> Result<ConnInfo, RecvErr
         if let Some(id) = finished {
             finishing::sweep(&mut client, &options, id)?;
         }
-        Ok(info)
+        let room = Room::new(Space::find(&mut client, &info)?, options.keep_free)?;
+        Ok((info, room))
     })
     .await
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::migration::Migration;
 use super::record::Record;
+use super::room::{Room, RoomWatch};
 use super::{Options, RecvError, data, ending, fetch, installing, standing};
 use crate::pg::ConnInfo;
 use crate::report::{Display, Outcome};
@@ -21,6 +22,9 @@ pub(super) type Talk = talk::Talk<ToSend, ToRecv>;
 pub(super) struct Context {
     pub(super) options: Options,
     pub(super) info: ConnInfo,
+    /// Disks that are not to become full; none where they cannot be seen.
+    pub(super) room: Option<Room>,
+    pub(super) room_watch: RoomWatch,
     pub(super) state: Arc<StateDir>,
     pub(super) record: Record,
     pub(super) budget: Budget,
@@ -85,6 +89,10 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, R
         Ok(ended) => Break::Ended(ended),
         Err(Break::Link(error)) => talk.explain(error).await.into(),
         Err(broke) => broke,
+    };
+    let broke = match (broke, context.room_watch.error()) {
+        (Break::Ended(Ended::StoppedHere), Some(error)) => Break::Failed(error),
+        (broke, _) => broke,
     };
     context.display.meter.waiting_for(None);
     match broke {

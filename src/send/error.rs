@@ -80,7 +80,7 @@ impl SendError {
         match self {
             Self::Work(WorkError::Read(error)) => error.is_resumable(),
             Self::Transport(_) => true,
-            Self::Postgres(error) => error.is_connection_lost(),
+            Self::Postgres(error) => error.is_passing(),
             Self::Peer { resumable, .. } => *resumable,
             Self::Peering(error) => error.is_timeout(),
             Self::Keeper(KeeperError::Rewritten(_)) => true,

@@ -6,4 +6,5 @@ pub mod database;
 pub mod ddl;
 pub mod finish;
 pub mod journal;
+pub mod space;
 pub mod writer;

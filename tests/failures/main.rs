@@ -5,6 +5,7 @@
 
 mod link;
 mod pairing;
+mod room;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;
