@@ -1,0 +1,77 @@
+//! Servers that take no more connections: what is there stays, and goes on when there is room.
+
+use pgpipe::demo::cluster::{Cluster, ClusterOptions};
+use pgpipe::demo::compare;
+
+use crate::support::{Databases, start_recv, start_send};
+use crate::{LARGE, fails};
+
+/// A server with room for so many sessions, its own none.
+fn crowded(connections: &str) -> Cluster {
+    let settings = [
+        ("max_connections", connections),
+        ("superuser_reserved_connections", "0"),
+        ("max_wal_senders", "0"),
+        ("fsync", "off"),
+    ];
+    let options = ClusterOptions {
+        settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
+        ..ClusterOptions::default()
+    };
+    let cluster = Cluster::start(&options).unwrap();
+    cluster.create_database("narrow").unwrap();
+    cluster
+}
+
+#[test]
+fn a_source_without_connections_to_spare_ends_with_3() {
+    let dbs = Databases::new("crowded_source", "");
+    let source = crowded("6");
+    source.psql("narrow", LARGE).unwrap();
+    let run = |jobs| {
+        let recv = start_recv(&dbs, &[]);
+        let conninfo = source.conninfo("narrow");
+        let send = start_send(
+            &dbs,
+            &[
+                "--source",
+                &conninfo,
+                "--jobs",
+                jobs,
+                "--chunk-size",
+                "1MiB",
+            ],
+        );
+        (send.wait(), recv.wait())
+    };
+    let (send, recv) = run("8");
+    fails(&send, 3, &["too many", "53300"]);
+    fails(&recv, 3, &["send: ", "53300"]);
+    let (send, recv) = run("2");
+    send.must_end(0);
+    recv.must_end(0);
+    let target = dbs.target().database(dbs.name());
+    let found = compare::differences(&source.database("narrow"), &target).unwrap();
+    assert!(found.is_empty(), "{}", found[0]);
+}
+
+#[test]
+fn a_target_without_connections_to_spare_ends_with_3() {
+    let dbs = Databases::new("crowded_target", LARGE);
+    let target = crowded("5");
+    let run = |jobs| {
+        let conninfo = target.conninfo("narrow");
+        let recv = start_recv(&dbs, &["--target", &conninfo, "--index-jobs", "1"]);
+        let send = start_send(&dbs, &["--jobs", jobs, "--chunk-size", "1MiB"]);
+        (send.wait(), recv.wait())
+    };
+    let (send, recv) = run("8");
+    fails(&recv, 3, &["too many", "53300"]);
+    fails(&send, 3, &["recv: ", "53300"]);
+    let (send, recv) = run("2");
+    send.must_end(0);
+    recv.must_end(0);
+    let source = dbs.source().database(dbs.name());
+    let found = compare::differences(&source, &target.database("narrow")).unwrap();
+    assert!(found.is_empty(), "{}", found[0]);
+}
