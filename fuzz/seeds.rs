@@ -3,13 +3,14 @@
 use pgpipe::chunk::{Attempt, ChunkId, Digest, Held};
 use pgpipe::codec::{ChunkEncoder, ChunkParams, HEADER_LEN, Header, Kind};
 use pgpipe::copy::{BINARY_HEADER, BINARY_TRAILER, Tuples};
+use pgpipe::lsn::Lsn;
 use pgpipe::schema::{QualifiedName, SequenceValue};
 use pgpipe::wire::Role;
 use pgpipe::wire::frame;
 use pgpipe::wire::handshake::{Introduction, Message, PROTOCOL_VERSION, Proof, Refusal};
 use pgpipe::wire::message::{
-    BlobInfo, ChunkEnd, Failure, Greet, Locale, Offer, Omit, Snapshot, SourceInfo, Standing,
-    StreamHeader, Tail, TargetState, ToRecv, ToSend,
+    BlobInfo, ChunkEnd, Failure, Greet, Locale, Moment, Offer, Omit, Snapshot, SourceInfo,
+    Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend,
 };
 use serde::Serialize;
 use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer};
@@ -316,6 +317,10 @@ fn to_send() -> Vec<Named> {
             committed: 3,
             chunks: 10,
             data_durable: false,
+            moment: Moment {
+                time: "2026-01-01T00:00:00.000000Z".to_owned(),
+                lsn: Lsn(0x1_0000_0028),
+            },
         },
     };
     let held = Held {

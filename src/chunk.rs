@@ -1,5 +1,7 @@
 //! Chunks: what is committed, resumed and moved in parallel; and the digests that prove them.
 
+mod closure;
+
 use std::fmt;
 use std::ops::AddAssign;
 

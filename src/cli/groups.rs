@@ -8,6 +8,7 @@ use clap::Args;
 use super::values::{self, Compress, KeepFree};
 use crate::report::Mode;
 use crate::runtime::MAX_JOBS;
+use crate::send::OnLostSnapshot;
 
 /// More workers than this rarely help one server, so the default stops here.
 const DEFAULT_JOBS_LIMIT: usize = 16;
@@ -131,6 +132,15 @@ pub struct SourceOptions {
     /// How long the snapshot outlives a send that is gone
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = values::duration)]
     pub keep_snapshot: Duration,
+    /// What to do when the snapshot is gone before all rows are there: prove, restart or stop
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub on_lost_snapshot: OnLostSnapshot,
     /// Accept that the source is written to after the snapshot (a rehearsal)
     #[arg(long)]
     pub allow_changes: bool,

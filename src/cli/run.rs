@@ -147,6 +147,7 @@ fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
         },
         rate: None,
         keep_snapshot: options.keep_snapshot,
+        on_lost_snapshot: options.on_lost_snapshot,
         allow_changes: options.allow_changes,
         give_up: Some(CLONE_GIVE_UP),
         stall: CLONE_GIVE_UP,

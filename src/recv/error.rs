@@ -110,6 +110,7 @@ impl RecvError {
             | Self::Stopped
             | Self::TakenBack
             | Self::TooLittleRoom { .. }
+            | Self::Journal(JournalError::Moved)
             | Self::Build(BuildError::TakenBack) => true,
             Self::Ddl(error) | Self::Build(BuildError::Ddl(error)) => error.is_resumable(),
             Self::Postgres(source)

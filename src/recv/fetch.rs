@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use twox_hash::XxHash3_128;
 
 use super::RecvError;
-use super::record::{ARCHIVE, PLAN};
+use super::record::ARCHIVE;
 use super::session::{Break, Context, Talk};
 use crate::runtime::blocking;
 use crate::state::StateDir;
@@ -23,8 +23,13 @@ const BLOB_PIECE: usize = 256 << 10;
 /// Send writes a stream's header as it opens the stream.
 const HEADER_LIMIT: Duration = Duration::from_secs(30);
 
-/// Asks for what we do not hold, and keeps it in the state directory.
-pub(super) async fn fetch(context: &Context, talk: &mut Talk, offer: &Offer) -> Result<(), Break> {
+/// Asks for what we do not hold, and keeps it in the state directory, the plan in `plan_file`.
+pub(super) async fn fetch(
+    context: &Context,
+    talk: &mut Talk,
+    offer: &Offer,
+    plan_file: &'static str,
+) -> Result<(), Break> {
     for (what, blob, limit) in [
         ("a plan", offer.plan, PLAN_LIMIT),
         ("an archive", offer.archive, ARCHIVE_LIMIT),
@@ -34,14 +39,14 @@ pub(super) async fn fetch(context: &Context, talk: &mut Talk, offer: &Offer) -> 
             return Err(RecvError::TooLarge { what, bytes }.into());
         }
     }
-    let plan = !holds(&context.state, PLAN, offer.plan).await?;
+    let plan = !holds(&context.state, plan_file, offer.plan).await?;
     let archive = !holds(&context.state, ARCHIVE, offer.archive).await?;
     talk.say(&ToSend::Need { plan, archive }).await?;
     for _ in 0..usize::from(plan) + usize::from(archive) {
         let receiving = async {
             let mut stream = talk.connection().accept_data().await?;
             let (file, blob) = match read_header(&mut stream).await? {
-                StreamHeader::Plan if plan => (PLAN, offer.plan),
+                StreamHeader::Plan if plan => (plan_file, offer.plan),
                 StreamHeader::Archive if archive => (ARCHIVE, offer.archive),
                 _ => return Err(RecvError::Protocol("a stream that was not asked for")),
             };

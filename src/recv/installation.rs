@@ -49,14 +49,18 @@ pub(super) struct Installation {
 impl Installation {
     /// Makes or finds database, journal and schema, and starts the builder.
     pub(super) fn run(&self) -> Result<Migration, RecvError> {
-        let plan = self.plan()?;
+        let plan = Arc::new(offered_plan(&self.state, PLAN, &self.offer)?);
         let journal = Journal::new(&self.options.journal_schema, self.greet.id);
         let mut client = self.database()?;
         database::judge(&mut client, &self.greet.source)?;
         let schema = Arc::new(self.schema(client.server_version())?);
         if journal.exists(&mut client)? {
-            if journal.plan_digest(&mut client)? != self.offer.plan.digest {
+            let begun = journal.begun(&mut client)?;
+            if begun.plan_digest != self.offer.plan.digest {
                 return Err(JournalError::Plan.into());
+            }
+            if begun.moment != self.offer.snapshot.moment() {
+                return Err(JournalError::Moment.into());
             }
         } else {
             database::require_absent(&mut client, &plan)?;
@@ -78,21 +82,6 @@ impl Installation {
         self.require_tables(&mut client, &journal, &plan)?;
         let contents = journal.read(&mut client)?;
         Ok(self.migration(plan, journal, schema, &contents))
-    }
-
-    fn plan(&self) -> Result<Arc<Plan>, RecvError> {
-        let bytes = self.state.read_bytes(PLAN)?.unwrap_or_default();
-        if XxHash3_128::oneshot(&bytes) != self.offer.plan.digest {
-            return Err(RecvError::Protocol(
-                "the plan is not the one that was offered",
-            ));
-        }
-        let plan: Plan = postcard::from_bytes(&bytes)
-            .map_err(|_| RecvError::Protocol("the plan cannot be decoded"))?;
-        if !plan.is_sound() {
-            return Err(RecvError::Protocol("the plan contradicts itself"));
-        }
-        Ok(Arc::new(plan))
     }
 
     /// Connects to the target database, which is made where it is missing and the user said so.
@@ -227,6 +216,22 @@ impl Installation {
         migration.adopt(&committed);
         migration
     }
+}
+
+/// The plan as it was received, if it is the one that was offered.
+pub(super) fn offered_plan(state: &StateDir, file: &str, offer: &Offer) -> Result<Plan, RecvError> {
+    let bytes = state.read_bytes(file)?.unwrap_or_default();
+    if XxHash3_128::oneshot(&bytes) != offer.plan.digest {
+        return Err(RecvError::Protocol(
+            "the plan is not the one that was offered",
+        ));
+    }
+    let plan: Plan = postcard::from_bytes(&bytes)
+        .map_err(|_| RecvError::Protocol("the plan cannot be decoded"))?;
+    if !plan.is_sound() {
+        return Err(RecvError::Protocol("the plan contradicts itself"));
+    }
+    Ok(plan)
 }
 
 /// A share of the free memory for each index build, where the server is on this host.

@@ -8,8 +8,7 @@ use super::RecvError;
 use super::installation::Installation;
 use super::migration::Migration;
 use super::session::{Break, Context, Ended, Talk};
-use crate::runtime::{Brake, blocking};
-use crate::sink::journal::JournalError;
+use crate::runtime::{Brake, blocking, dispose};
 use crate::transport::talk::Parting;
 use crate::wire::message::{Greet, Offer, ToSend};
 
@@ -24,7 +23,8 @@ pub(super) async fn install(
     context.display.meter.phase("schema");
     let agreed = context.migration.as_ref().map(|known| &known.offer);
     if agreed.is_some_and(|agreed| agreed != offer) {
-        return Err(JournalError::Plan.into());
+        // The journal judges whether this one is.
+        dispose(context.migration.take()).await?;
     }
     if let Some(known) = &mut context.migration {
         known.greet = greet.clone();

@@ -14,6 +14,7 @@ mod intake;
 mod invitation;
 mod migration;
 mod record;
+mod renewing;
 mod room;
 mod session;
 mod standing;

@@ -9,6 +9,8 @@ use crate::state::{StateDir, StateError};
 const FILE: &str = "migration";
 /// Send's plan, as offered.
 pub(super) const PLAN: &str = "plan";
+/// The same plan in a new snapshot, until the journal is of that snapshot too.
+pub(super) const RENEWED_PLAN: &str = "plan.renewed";
 /// Send's archive of the schema, as offered.
 pub(super) const ARCHIVE: &str = "schema.dump";
 

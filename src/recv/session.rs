@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::migration::Migration;
-use super::record::Record;
+use super::record::{PLAN, Record};
 use super::room::{Room, RoomWatch};
-use super::{Options, RecvError, data, ending, fetch, installing, standing};
+use super::{Options, RecvError, data, ending, fetch, installing, renewing, standing};
 use crate::pg::ConnInfo;
 use crate::report::{Display, Outcome};
 use crate::runtime::Budget;
@@ -132,11 +132,18 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     }
     let meter = Arc::clone(&context.display.meter);
     meter.waiting_for(Some("send to take its snapshot".into()));
-    let ToRecv::Offer(offer) = talk.hear().await? else {
-        return Err(RecvError::Protocol("expected Offer").into());
+    let offer = match talk.hear().await? {
+        ToRecv::Offer(offer) => {
+            meter.waiting_for(Some("plan and archive from send".into()));
+            fetch::fetch(context, talk, &offer, PLAN).await?;
+            offer
+        }
+        ToRecv::Renewal(offer) => {
+            renewing::renew(context, talk, &greet, &offer).await?;
+            offer
+        }
+        _ => return Err(RecvError::Protocol("expected Offer").into()),
     };
-    meter.waiting_for(Some("plan and archive from send".into()));
-    fetch::fetch(context, talk, &offer).await?;
     meter.waiting_for(None);
     installing::install(context, talk, &greet, &offer).await?;
     data::settle(context, talk).await?;

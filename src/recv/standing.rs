@@ -106,6 +106,7 @@ impl Look {
             committed: committed.len() as u32,
             chunks: self.chunks as u32,
             data_durable: contents.steps.contains(finish::DATA),
+            moment: journal.begun(&mut client)?.moment,
         };
         Ok((version, state))
     }

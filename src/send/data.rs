@@ -10,6 +10,7 @@ use super::offering::{Ready, There};
 use super::outbox::Outbox;
 use super::outgoing::resend;
 use super::session::{Break, Context, Talk};
+use super::watching::KeeperWatch;
 use super::worker::{self, Desk, Reading, Shared, WorkError};
 use super::{Compress, SendError};
 use crate::chunk::{Attempt, ChunkId};
@@ -18,7 +19,6 @@ use crate::ledger::Sending;
 use crate::pg::session::transfer_encoding;
 use crate::report::one_line;
 use crate::runtime::{Brake, Panicked, Throttle, Workers, dispose, lock};
-use crate::source::keeper::{Keeper, Watch};
 use crate::source::reader::ReadError;
 use crate::wire::message::{ToRecv, ToSend};
 
@@ -30,8 +30,8 @@ pub(super) struct Moving {
     shared: Arc<Shared>,
     /// What ends the data phase early.
     troubles: mpsc::UnboundedReceiver<SendError>,
+    keeper: KeeperWatch,
     workers: Workers,
-    _watch: Option<Watch>,
 }
 
 impl Moving {
@@ -49,24 +49,34 @@ impl Moving {
             throttle: context.options.rate.map(Throttle::new),
             sent: Mutex::default(),
         });
+        // Where recv has only to make the end of it durable, nobody reads.
+        let nothing_left = there.committed.len() == ready.plan.chunks.len();
+        let (jobs, keeper) = match nothing_left {
+            true => (0, KeeperWatch::of_none()),
+            false => (
+                context.agreed.jobs,
+                KeeperWatch::start(context.state.path()),
+            ),
+        };
         let mut workers = Workers::new();
-        for number in 0..context.agreed.jobs {
+        for number in 0..jobs {
             let snapshot = &ready.offer.snapshot.name;
             start_worker(context, &shared, snapshot, &told, number, &mut workers);
         }
         Self {
-            _watch: watch_keeper(context, &told),
             shared,
             troubles,
+            keeper,
             workers,
         }
     }
 
-    /// Waits, without a link, until the data phase cannot go on.
+    /// Waits until the data phase cannot go on. Cancel-safe.
     pub(super) async fn trouble(&mut self) -> SendError {
-        match self.troubles.recv().await {
-            Some(error) => error,
-            None => std::future::pending().await,
+        tokio::select! {
+            Some(error) = self.troubles.recv() => self.keeper.explain(error).await,
+            error = self.keeper.ended(), if !self.shared.outbox.all_committed() => error,
+            else => std::future::pending().await,
         }
     }
 
@@ -96,7 +106,7 @@ pub(super) async fn send(
     for &chunk in &there.committed {
         committed(context, &shared, chunk);
     }
-    let result = move_all(context, talk, &shared, there, &mut moving.troubles).await;
+    let result = move_all(context, talk, there, &mut moving).await;
     shared.outbox.detach();
     match result {
         // Nothing is left to do for the threads.
@@ -110,10 +120,10 @@ pub(super) async fn send(
 async fn move_all(
     context: &Context,
     talk: &mut Talk,
-    shared: &Arc<Shared>,
     there: &There,
-    troubles: &mut mpsc::UnboundedReceiver<SendError>,
+    moving: &mut Moving,
 ) -> Result<(), Break> {
+    let shared = &Arc::clone(&moving.shared);
     let attempts = shared.outbox.resume(&there.held);
     talk.say(&ToRecv::Resume { attempts }).await?;
     for orphan in shared.outbox.attach(talk.connection().clone()) {
@@ -129,7 +139,7 @@ async fn move_all(
                 ToSend::Progress { done, .. } => context.display.meter.index_at(done),
                 _ => return Err(SendError::Protocol("expected Committed").into()),
             },
-            Some(error) = troubles.recv() => return Err(error.into()),
+            error = moving.trouble() => return Err(error.into()),
         }
     }
 }
@@ -226,21 +236,4 @@ fn tell(told: &Troubles) -> impl FnOnce(Result<(), WorkError>) + Send + 'static 
         Ok(()) | Err(WorkError::Halted | WorkError::Read(ReadError::Unwanted)) => {}
         Err(error) => drop(told.send(error.into())),
     }
-}
-
-/// Says at once when the keeper ends, as long as the guard lives.
-fn watch_keeper(context: &Context, told: &Troubles) -> Option<Watch> {
-    let Some(watch) = Keeper::watch(context.state.path()) else {
-        let _ = told.send(SendError::SnapshotGone);
-        return None;
-    };
-    let (ended, told) = (watch.ended(), told.downgrade());
-    // Not joined: it ends with the guard, and has nobody to tell then.
-    std::thread::spawn(move || {
-        ended();
-        if let Some(told) = told.upgrade() {
-            let _ = told.send(SendError::SnapshotGone);
-        }
-    });
-    Some(watch)
 }

@@ -7,6 +7,7 @@ use crate::pg::{ConnInfoError, PgError};
 use crate::report::one_line;
 use crate::runtime::Panicked;
 use crate::runtime::tools::ToolError;
+use crate::sink::archive::ArchiveError;
 use crate::source::dump::DumpError;
 use crate::source::keeper::KeeperError;
 use crate::state::StateError;
@@ -30,9 +31,19 @@ pub enum SendError {
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(
-        "the keeper of the snapshot has ended (server restarted, or its session terminated): the snapshot is gone; start a new migration into an empty target"
+        "the keeper of the snapshot has ended (server restarted, or its session terminated): the snapshot is gone; go on in a new one with --on-lost-snapshot prove, or start a new migration into an empty target"
     )]
     SnapshotGone,
+    #[error("the snapshot was released by pgpipe abort: nothing is held on the source any more")]
+    Released,
+    #[error("there is no new snapshot yet")]
+    NoNewSnapshot(#[source] KeeperError),
+    #[error(
+        "the schema of the source has changed since the snapshot that is gone: {what}; start a new migration into an empty target"
+    )]
+    SchemaChanged { what: String },
+    #[error("cannot compare the schema with that of the snapshot that is gone")]
+    Compare(#[from] ArchiveError),
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
@@ -79,7 +90,7 @@ impl SendError {
     pub fn is_resumable(&self) -> bool {
         match self {
             Self::Work(WorkError::Read(error)) => error.is_resumable(),
-            Self::Transport(_) => true,
+            Self::Transport(_) | Self::NoNewSnapshot(_) => true,
             Self::Postgres(error) => error.is_passing(),
             Self::Peer { resumable, .. } => *resumable,
             Self::Peering(error) => error.is_timeout(),

@@ -1,8 +1,8 @@
 //! The first words: who calls, and how far the target is.
 
-use super::SendError;
+use super::course::{self, Course};
 use super::session::{Break, Context, Talk};
-use crate::source::keeper::Keeper;
+use super::{OnLostSnapshot, SendError};
 use crate::wire::message::{Greet, Standing, TargetState, ToRecv, ToSend};
 
 /// Greets recv, settles what both sides can afford, and says how far the migration is.
@@ -26,7 +26,8 @@ pub(super) async fn greet(context: &mut Context, talk: &mut Talk) -> Result<Stan
     context.agreed = context
         .budget
         .agree(usize::from(standing.jobs), standing.window_log);
-    (context.display.say)(&first_line(context, &standing));
+    let course = course::chart(context, &standing.state)?;
+    (context.display.say)(&first_line(context, &standing, course));
     if context.agreed.jobs < context.budget.jobs {
         let (jobs, wanted) = (context.agreed.jobs, context.budget.jobs);
         (context.display.say)(&format!(
@@ -36,7 +37,7 @@ pub(super) async fn greet(context: &mut Context, talk: &mut Talk) -> Result<Stan
     Ok(standing)
 }
 
-fn first_line(context: &Context, standing: &Standing) -> String {
+fn first_line(context: &Context, standing: &Standing, course: Course) -> String {
     let name = &context.options.migration;
     match &standing.state {
         TargetState::New => format!(
@@ -47,6 +48,7 @@ fn first_line(context: &Context, standing: &Standing) -> String {
             committed,
             chunks,
             data_durable,
+            ..
         } => format!(
             "migration {name}: continuing, {committed}{} chunks committed{}",
             // A recv whose plan file is gone cannot tell.
@@ -56,12 +58,23 @@ fn first_line(context: &Context, standing: &Standing) -> String {
             },
             if *data_durable {
                 ", all rows are there"
-            } else if Keeper::find(context.state.path()).is_some() {
-                ", snapshot alive"
             } else {
-                ", snapshot gone"
+                snapshot(context, course)
             }
         ),
         TargetState::Finished { .. } => format!("migration {name}: finished; nothing to do"),
+    }
+}
+
+fn snapshot(context: &Context, course: Course) -> &'static str {
+    let restart = context.options.on_lost_snapshot == OnLostSnapshot::Restart;
+    match course {
+        Course::GoOn if context.keeper.is_none() => ", no snapshot is needed",
+        Course::GoOn => ", snapshot alive",
+        Course::Begin | Course::Stop => ", snapshot gone",
+        Course::Prove | Course::Renew if restart => {
+            ", snapshot gone: its tables begin again in a new one"
+        }
+        Course::Prove | Course::Renew => ", snapshot gone: they are to be proved in a new one",
     }
 }

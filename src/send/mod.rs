@@ -1,6 +1,7 @@
 //! `pgpipe send`: reads the source in one snapshot and sends it, until the journal on the other
 //! side says that all of it is there.
 
+mod course;
 mod data;
 mod error;
 mod greeting;
@@ -8,15 +9,19 @@ mod offering;
 mod outbox;
 mod outgoing;
 mod prepare;
+mod proof;
 mod record;
+mod renewal;
 mod session;
 mod tail;
+mod watching;
 mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 pub use error::SendError;
 use prepare::Preparing;
 use record::Record;
@@ -26,7 +31,7 @@ use crate::codec::Tuner;
 use crate::pg::{ConnInfo, session as pg_session};
 use crate::report::{Display, Ending, Outcome};
 use crate::runtime::tools::{Tool, Tools};
-use crate::runtime::{Budget, blocking};
+use crate::runtime::{Budget, Panicked, blocking};
 use crate::source::keeper::{Keeper, KeeperError};
 use crate::source::server;
 use crate::state::StateDir;
@@ -49,6 +54,19 @@ pub enum Compress {
     Level(i32),
 }
 
+/// What to do when the snapshot is gone before all rows are on the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OnLostSnapshot {
+    /// Take a new one and go on with each table whose committed rows it shows just so; the others
+    /// begin again.
+    #[default]
+    Prove,
+    /// Take a new one; every table that has committed rows begins again.
+    Restart,
+    /// End the run.
+    Stop,
+}
+
 /// Everything that the command line says to send.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -68,6 +86,7 @@ pub struct Options {
     /// Bytes per second on the wire at most.
     pub rate: Option<u64>,
     pub keep_snapshot: Duration,
+    pub on_lost_snapshot: OnLostSnapshot,
     pub allow_changes: bool,
     pub give_up: Option<Duration>,
     /// How long a chunk on its way outlives a lost link.
@@ -111,6 +130,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         began: record.prepared.is_some(),
         agreed: budget.clone(),
         preparing: Preparing::default(),
+        proof: None,
         keeper: None,
         moving: None,
         options,
@@ -180,6 +200,10 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
         match one_session(&mut context, &mut peering).await {
             Ok(Ended::Finished(outcome)) => break Ok(*outcome),
             Ok(Ended::Stopped) => break Ok(stopped()),
+            Ok(Ended::SnapshotGone) => {
+                (context.display.say)("the snapshot is gone; taking a new one to go on in");
+                context.keeper = None;
+            }
             Ok(Ended::Lost(error)) => {
                 tracing::warn!(%error, "connection lost");
                 let line = format!("connection to recv lost ({error}); trying again");
@@ -192,9 +216,7 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
         // Both ways lead on: the next session sees the user's wish itself.
         let _ = tokio::time::timeout(PAUSE, stopping).await;
     };
-    if let Some(moving) = context.moving.take() {
-        moving.end().await?;
-    }
+    end_moving(&mut context).await?;
     std::mem::take(&mut context.preparing)
         .abandon(&context.state)
         .await;
@@ -221,10 +243,24 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
     let peer = tokio::select! {
         biased;
         _ = stop.wait_for(|&stop| stop) => return Ok(Ended::Stopped),
-        error = trouble => return Err(error),
-        peer = peering.reach(limit, &waiting) => peer?,
+        error = trouble => Err(error),
+        peer = peering.reach(limit, &waiting) => Ok(peer?),
     };
-    session::run(context, peer).await
+    match peer {
+        Ok(peer) => session::run(context, peer).await,
+        Err(error) => {
+            end_moving(context).await?;
+            context.renew_or(error)
+        }
+    }
+}
+
+/// Ends the threads of a data phase that does not go on.
+async fn end_moving(context: &mut Context) -> Result<(), Panicked> {
+    match context.moving.take() {
+        Some(moving) => moving.end().await,
+        None => Ok(()),
+    }
 }
 
 fn stopped() -> Outcome {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use tokio::io::AsyncReadExt;
 
-use super::SendError;
+use super::course::{self, Course};
 use super::prepare::recorded_plan;
 use super::record::{ARCHIVE, PLAN};
 use super::session::{Break, Context, Talk};
 use super::worker::WorkError;
+use super::{SendError, proof};
 use crate::chunk::{ChunkId, Held, Plan};
-use crate::source::keeper::Keeper;
 use crate::wire::frame;
-use crate::wire::message::{Offer, StreamHeader, ToRecv, ToSend};
+use crate::wire::message::{Offer, StreamHeader, TargetState, ToRecv, ToSend};
 
 /// Bytes of a file per write.
 const BLOB_PIECE: usize = 256 << 10;
@@ -21,6 +21,8 @@ const BLOB_PIECE: usize = 256 << 10;
 pub(super) struct Ready {
     pub(super) plan: Arc<Plan>,
     pub(super) offer: Offer,
+    /// The journal is of an earlier snapshot than the offer's.
+    pub(super) renewal: bool,
 }
 
 /// What recv says it has, before rows move.
@@ -33,59 +35,73 @@ pub(super) struct There {
 }
 
 /// Snapshot, plan and archive: taken now, or as recorded.
-///
-/// While they are taken nothing but a leave may come; a lost link does not end the work, the next
-/// connection waits for it again.
 pub(super) async fn prepared(
     context: &mut Context,
     talk: &mut Talk,
-    data_durable: bool,
+    state: &TargetState,
 ) -> Result<Ready, Break> {
-    if context.record.prepared.is_none() {
-        let mut preparing = std::mem::take(&mut context.preparing);
-        let taken = tokio::select! {
-            taken = preparing.wait(context) => Ok(taken),
-            heard = talk.hear() => Err(heard),
-        };
-        match taken {
-            Ok(taken) => {
-                let (record, keeper) = taken?;
-                context.record = record;
-                context.keeper = Some(keeper);
+    match course::chart(context, state)? {
+        Course::GoOn | Course::Prove => {}
+        Course::Stop => return Err(SendError::SnapshotGone.into()),
+        Course::Renew => prepare(context, talk).await?,
+        Course::Begin => {
+            if context.record.prepared.take().is_some() {
+                (context.display.say)(
+                    "the snapshot is gone and nothing was moved; taking a new one",
+                );
+                context.began = false;
             }
-            Err(heard) => {
-                context.preparing = preparing;
-                heard?;
-                return Err(SendError::Protocol("nothing was asked for").into());
-            }
+            prepare(context, talk).await?;
         }
     }
     let prepared = context.record.prepared.as_ref();
-    let offer = prepared.expect("just recorded").offer.clone();
+    let offer = prepared.expect("recorded, now or before").offer.clone();
     let plan = Arc::new(recorded_plan(&context.state, &offer)?);
-    if context.keeper.is_none() {
-        context.keeper = Keeper::find(context.state.path());
+    let journal = course::moment(state);
+    let renewal = journal.is_some_and(|moment| *moment != offer.snapshot.moment());
+    Ok(Ready {
+        plan,
+        offer,
+        renewal,
+    })
+}
+
+/// Takes them now. While they are taken nothing but a leave may come; a lost link does not end the
+/// work, the next connection waits for it again.
+async fn prepare(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
+    let mut preparing = std::mem::take(&mut context.preparing);
+    let taken = tokio::select! {
+        taken = preparing.wait(context) => Ok(taken),
+        heard = talk.hear() => Err(heard),
+    };
+    match taken {
+        Ok(taken) => {
+            let (record, keeper) = taken?;
+            context.record = record;
+            context.keeper = Some(keeper);
+            Ok(())
+        }
+        Err(heard) => {
+            context.preparing = preparing;
+            heard?;
+            Err(SendError::Protocol("nothing was asked for").into())
+        }
     }
-    if context.keeper.is_none() && !data_durable {
-        return Err(SendError::SnapshotGone.into());
-    }
-    Ok(Ready { plan, offer })
 }
 
 /// Offers plan and archive, sends what recv does not hold, and waits until the schema is there.
 pub(super) async fn offer(
-    context: &Context,
+    context: &mut Context,
     talk: &mut Talk,
     ready: &Ready,
 ) -> Result<There, Break> {
-    let (meter, plan) = (&context.display.meter, &*ready.plan);
-    meter.plan(
-        plan.bytes(),
-        plan.chunks.len() as u64,
-        plan.tables.len() as u64,
-    );
-    meter.phase("schema");
-    talk.say(&ToRecv::Offer(ready.offer.clone())).await?;
+    context.display.meter.phase("schema");
+    let offer = ready.offer.clone();
+    talk.say(&match ready.renewal {
+        false => ToRecv::Offer(offer),
+        true => ToRecv::Renewal(offer),
+    })
+    .await?;
     let ToSend::Need {
         plan: wants_plan,
         archive: wants_archive,
@@ -101,6 +117,16 @@ pub(super) async fn offer(
         let sending = send_file(context, talk, header, file);
         talk.unless_stopped(sending).await??;
     }
+    if ready.renewal {
+        proof::renew(context, talk, ready).await?;
+    }
+    let (meter, plan) = (&context.display.meter, &*ready.plan);
+    meter.phase("schema");
+    meter.plan(
+        plan.bytes(),
+        plan.chunks.len() as u64,
+        plan.tables.len() as u64,
+    );
     await_schema(context, talk).await
 }
 

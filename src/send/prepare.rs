@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use twox_hash::XxHash3_128;
 
-use super::record::{ARCHIVE, PLAN, Prepared, Record};
+use super::record::{ARCHIVE, PLAN, Prepared, RENEWED_PLAN, Record};
 use super::session::Context;
 use super::worker::WorkError;
 use super::{Options, SendError};
@@ -19,9 +19,9 @@ use crate::planner::{self, Cut};
 use crate::report::{Meter, one_line};
 use crate::runtime::tools::Tool;
 use crate::runtime::{Brake, Panicked, blocking, panicked};
-use crate::schema::{QualifiedName, quote_literal};
+use crate::schema::{QualifiedName, Table, quote_literal};
 use crate::source::dump::{Dump, DumpOptions};
-use crate::source::keeper::{Keeper, Spec};
+use crate::source::keeper::{Keeper, KeeperError, Spec};
 use crate::source::{catalog, changes, server};
 use crate::state::StateDir;
 use crate::wire::message::{BlobInfo, Offer, Snapshot, SourceInfo};
@@ -44,11 +44,19 @@ impl Preparing {
         let task = self.task.get_or_insert_with(|| {
             let preparation = Preparation::new(context, Arc::clone(brake));
             let (state, record) = (Arc::clone(&context.state), context.record.clone());
-            spawn_blocking(move || preparation.run(&state, record))
+            spawn_blocking(move || match record.prepared {
+                None => preparation.run(&state, record),
+                Some(_) => preparation.renew(&state, record),
+            })
         });
         let ended = task.await;
         self.task = None;
         ended.map_err(panicked)?
+    }
+
+    /// Whether it was begun, in this session or an earlier one, and nobody has its result yet.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.task.is_some()
     }
 
     /// Stops a preparation under way, so that nothing is held on the source for it; one that is
@@ -68,7 +76,7 @@ impl Preparing {
 }
 
 /// A keeper without a record belongs to a preparation that never ended.
-fn release_stale(state: &StateDir) -> Result<(), SendError> {
+pub(super) fn release_stale(state: &StateDir) -> Result<(), SendError> {
     match Keeper::find(state.path()) {
         Some(stale) => Ok(stale.release()?),
         None => Ok(()),
@@ -76,12 +84,12 @@ fn release_stale(state: &StateDir) -> Result<(), SendError> {
 }
 
 /// What preparing needs; all of it blocks.
-struct Preparation {
-    options: Options,
+pub(super) struct Preparation {
+    pub(super) options: Options,
     info: ConnInfo,
     source: SourceInfo,
-    pg_dump: Tool,
-    meter: Arc<Meter>,
+    pub(super) pg_dump: Tool,
+    pub(super) meter: Arc<Meter>,
     brake: Arc<Brake>,
 }
 
@@ -101,39 +109,56 @@ impl Preparation {
     fn run(&self, state: &StateDir, mut record: Record) -> Result<(Record, Keeper), SendError> {
         release_stale(state)?;
         self.meter.phase("snapshot");
-        let mut client = session::open(&self.info, &self.options.application_name(), "UTF8")?;
-        let closer = client.closer()?;
-        self.brake.add(move || closer.close());
+        let mut client = self.connect()?;
         let early = changes::writes(&mut client)?;
         let keeper = self.start_keeper(state.path())?;
         let snapshot = keeper.kept().snapshot.clone();
         let baseline = changes::baseline(&mut client, &snapshot.name, early)?;
         self.meter.phase("catalog");
-        let (plan, refresh) = self.read_catalog(&mut client, &snapshot)?;
+        let (tables, refresh) = self.read_catalog(&mut client, &snapshot)?;
+        let plan = planner::plan(tables, self.cut());
         self.meter.phase("schema dump");
-        let (archive, dump_major) = self.dump(state.path(), &snapshot)?;
-        let bytes = postcard::to_stdvec(&plan).expect("a plan is plain data");
-        state.write_bytes(PLAN, &bytes)?;
+        let path = state.path().join(ARCHIVE);
+        self.dump(&path, &snapshot)?;
+        let (archive, dump_major) = (describe_file(&path)?, self.pg_dump.major);
         let offer = Offer {
-            plan: BlobInfo {
-                bytes: bytes.len() as u64,
-                digest: XxHash3_128::oneshot(&bytes),
-            },
+            plan: write_plan(state, PLAN, &plan)?,
             archive,
             snapshot,
             dump_major,
             refresh,
             omit: self.options.omit,
         };
-        if self.brake.is_pulled() {
-            return Err(WorkError::Halted.into());
-        }
+        self.go_on()?;
         record.prepared = Some(Prepared { offer, baseline });
         record.save(state)?;
         Ok((record, keeper))
     }
 
-    fn start_keeper(&self, dir: &Path) -> Result<Keeper, SendError> {
+    /// Unless it is to be abandoned.
+    pub(super) fn go_on(&self) -> Result<(), SendError> {
+        if self.brake.is_pulled() {
+            return Err(WorkError::Halted.into());
+        }
+        Ok(())
+    }
+
+    /// A session that ends with the preparation.
+    pub(super) fn connect(&self) -> Result<Client, SendError> {
+        let client = session::open(&self.info, &self.options.application_name(), "UTF8")?;
+        let closer = client.closer()?;
+        self.brake.add(move || closer.close());
+        Ok(client)
+    }
+
+    fn cut(&self) -> Cut {
+        Cut {
+            chunk_bytes: self.options.chunk_bytes,
+            tid_ranges: server::has_tid_range_scan(self.source.server_version),
+        }
+    }
+
+    pub(super) fn start_keeper(&self, dir: &Path) -> Result<Keeper, KeeperError> {
         let spec = Spec {
             source: self.options.source.clone(),
             migration: self.options.migration.clone(),
@@ -144,14 +169,14 @@ impl Preparation {
             !self.brake.is_pulled()
         });
         self.meter.waiting_for(None);
-        Ok(keeper?)
+        keeper
     }
 
-    fn read_catalog(
+    pub(super) fn read_catalog(
         &self,
         client: &mut Client,
         snapshot: &Snapshot,
-    ) -> Result<(Plan, Vec<QualifiedName>), SendError> {
+    ) -> Result<(Vec<Table>, Vec<QualifiedName>), SendError> {
         client.execute(&format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
             quote_literal(&snapshot.name)
@@ -159,26 +184,21 @@ impl Preparation {
         let tables = catalog::tables(client)?;
         let refresh = catalog::refresh_order(client)?;
         client.execute("COMMIT")?;
-        let cut = Cut {
-            chunk_bytes: self.options.chunk_bytes,
-            tid_ranges: server::has_tid_range_scan(self.source.server_version),
-        };
-        Ok((planner::plan(tables, cut), refresh))
+        Ok((tables, refresh))
     }
 
-    fn dump(&self, dir: &Path, snapshot: &Snapshot) -> Result<(BlobInfo, u32), SendError> {
-        let path = dir.join(ARCHIVE);
+    pub(super) fn dump(&self, path: &Path, snapshot: &Snapshot) -> Result<(), SendError> {
         // The pg_dump of a send that was killed may still write to the old file.
-        let _ = std::fs::remove_file(&path);
+        let _ = std::fs::remove_file(path);
         let options = DumpOptions {
             exclude_schemas: Vec::new(),
         };
         let env = self.info.tool_env();
-        let dump = Dump::start(&self.pg_dump, &env, &snapshot.name, &options, &path)?;
+        let dump = Dump::start(&self.pg_dump, &env, &snapshot.name, &options, path)?;
         let aborter = dump.aborter();
         self.brake.add(move || aborter.abort());
         dump.wait()?;
-        Ok((describe_file(&path)?, self.pg_dump.major))
+        Ok(())
     }
 }
 
@@ -196,14 +216,30 @@ fn describe_file(path: &Path) -> Result<BlobInfo, SendError> {
     })
 }
 
-/// Reads the recorded plan back, and makes sure that it is the one that was offered.
+/// Writes a plan, and describes what was written.
+pub(super) fn write_plan(state: &StateDir, file: &str, plan: &Plan) -> Result<BlobInfo, SendError> {
+    let bytes = postcard::to_stdvec(plan).expect("a plan is plain data");
+    state.write_bytes(file, &bytes)?;
+    Ok(BlobInfo {
+        bytes: bytes.len() as u64,
+        digest: XxHash3_128::oneshot(&bytes),
+    })
+}
+
+/// Reads the recorded plan back, and makes sure that it is the one that was offered. One of a new
+/// snapshot gets its usual name here: it was written before the record was.
 pub(super) fn recorded_plan(state: &StateDir, offer: &Offer) -> Result<Plan, SendError> {
     let damaged = || SendError::Record {
         path: state.path().join(PLAN),
     };
-    let bytes = state.read_bytes(PLAN)?.ok_or_else(damaged)?;
-    if XxHash3_128::oneshot(&bytes) != offer.plan.digest {
-        return Err(damaged());
+    for file in [PLAN, RENEWED_PLAN] {
+        let bytes = state.read_bytes(file)?.unwrap_or_default();
+        if XxHash3_128::oneshot(&bytes) == offer.plan.digest {
+            if file != PLAN {
+                state.write_bytes(PLAN, &bytes)?;
+            }
+            return postcard::from_bytes(&bytes).map_err(|_| damaged());
+        }
     }
-    postcard::from_bytes(&bytes).map_err(|_| damaged())
+    Err(damaged())
 }

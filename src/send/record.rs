@@ -10,6 +10,10 @@ use crate::wire::message::{Offer, SourceInfo};
 const FILE: &str = "migration";
 /// The serialised plan; its digest stands in the offer.
 pub(super) const PLAN: &str = "plan";
+/// The same plan in a new snapshot, until the record names it.
+pub(super) const RENEWED_PLAN: &str = "plan.renewed";
+/// The schema in a new snapshot, to be compared with the recorded one.
+pub(super) const RENEWED_ARCHIVE: &str = "schema.renewed";
 /// pg_dump's archive of the schema.
 pub(super) const ARCHIVE: &str = "schema.dump";
 

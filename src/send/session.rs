@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::data::Moving;
 use super::prepare::Preparing;
+use super::proof::Proof;
 use super::record::Record;
-use super::{Options, SendError, data, greeting, offering, tail};
+use super::{OnLostSnapshot, Options, SendError, data, greeting, offering, tail};
 use crate::pg::ConnInfo;
 use crate::report::{Display, Outcome};
 use crate::runtime::tools::Tool;
@@ -31,6 +32,8 @@ pub(super) struct Context {
     /// The target may hold something of the recorded snapshot.
     pub(super) began: bool,
     pub(super) preparing: Preparing,
+    /// What was read again in the recorded snapshot, once that is not the first.
+    pub(super) proof: Option<Arc<Proof>>,
     /// Holds the snapshot. In touch while the link is down too, so that it never feels forgotten.
     pub(super) keeper: Option<Keeper>,
     /// The data phase under way.
@@ -42,6 +45,19 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Whether a lost snapshot is followed by a new one.
+    fn renews(&self) -> bool {
+        self.options.on_lost_snapshot != OnLostSnapshot::Stop
+    }
+
+    /// How a session, or the wait for one, ends with this error.
+    pub(super) fn renew_or(&self, error: SendError) -> Result<Ended, SendError> {
+        match error {
+            SendError::SnapshotGone if self.renews() => Ok(Ended::SnapshotGone),
+            error => Err(error),
+        }
+    }
+
     /// Ends the keeper after an error where nobody can go on with its snapshot: nothing was made
     /// of it on the target, or it shows a table no more.
     pub(super) async fn release_useless_snapshot(&mut self, error: &SendError) {
@@ -69,6 +85,8 @@ pub(super) enum Ended {
     Stopped,
     /// The link is gone; a new connection goes on.
     Lost(TransportError),
+    /// The next connection takes a new snapshot first.
+    SnapshotGone,
 }
 
 /// The way out of a session before its end.
@@ -115,14 +133,18 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, S
         Err(broke) => broke,
     };
     context.display.meter.waiting_for(None);
-    let is_lost = matches!(broke, Break::Ended(Ended::Lost(_)));
-    if !is_lost && let Some(moving) = context.moving.take() {
-        moving.end().await?;
+    if !matches!(broke, Break::Ended(Ended::Lost(_))) {
+        super::end_moving(context).await?;
     }
     match broke {
         Break::Ended(Ended::Lost(error)) => {
             talk.give_up();
             Ok(Ended::Lost(error))
+        }
+        // Recv is to wait for the next connection.
+        Break::Failed(error @ SendError::SnapshotGone) if context.renews() => {
+            talk.give_up();
+            context.renew_or(error)
         }
         Break::Ended(Ended::Stopped) => {
             let (last, code) = (ToRecv::Stop, CloseCode::Stopped);
@@ -146,14 +168,10 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, S
 
 async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break> {
     let standing = greeting::greet(context, talk).await?;
-    let data_durable = match standing.state {
-        TargetState::Finished { report, exit } => {
-            return tail::finish(context, talk, report, exit).await;
-        }
-        TargetState::Begun { data_durable, .. } => data_durable,
-        TargetState::New => false,
-    };
-    let ready = offering::prepared(context, talk, data_durable).await?;
+    if let TargetState::Finished { report, exit } = standing.state {
+        return tail::finish(context, talk, report, exit).await;
+    }
+    let ready = offering::prepared(context, talk, &standing.state).await?;
     let there = offering::offer(context, talk, &ready).await?;
     context.began = true;
     if !there.data_durable {

@@ -18,7 +18,7 @@ const TOLD: usize = 20;
 const REPLAYED: &str = "transactions that the standby has replayed";
 
 /// Rows written, by table: counters of the server's own, in no transaction.
-type Writes = BTreeMap<String, u64>;
+pub type Writes = BTreeMap<String, u64>;
 
 /// How the source stood at the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::chunk::{Attempt, ChunkId, Digest, Held};
+use crate::chunk::{Attempt, ChunkId, Digest, Held, TableIndex};
 use crate::codec::ChunkParams;
 use crate::lsn::Lsn;
 use crate::schema::{QualifiedName, SequenceValue};
@@ -32,6 +32,11 @@ pub enum ToRecv {
     /// The answer to [`ToSend::Ready`] while rows are missing: attempts that go on. All others that
     /// recv holds are over.
     Resume { attempts: Vec<Attempt> },
+    /// In place of [`ToRecv::Offer`]: the snapshot is gone and this is the same plan in a new one.
+    Renewal(Offer),
+    /// After [`ToSend::Held`]: what these tables have on the target is not what the new snapshot
+    /// shows. They begin again; everything else is as it shows it.
+    Again { tables: Vec<TableIndex> },
 }
 
 /// What recv says on the control stream.
@@ -72,6 +77,9 @@ pub enum ToSend {
     Released { attempt: Attempt },
     /// Indexes, keys and the rest are there: what is read last may be read.
     Restored,
+    /// After [`ToRecv::Renewal`]: what the journal has as committed, in as many messages as it
+    /// takes.
+    Held { parts: Vec<HeldPart>, more: bool },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,6 +137,8 @@ pub enum TargetState {
         committed: u32,
         chunks: u32,
         data_durable: bool,
+        /// The instant that the committed chunks are of.
+        moment: Moment,
     },
     Finished {
         report: String,
@@ -172,6 +182,31 @@ pub struct Snapshot {
     /// RFC 3339, UTC.
     pub time: String,
     pub lsn: Lsn,
+}
+
+impl Snapshot {
+    pub fn moment(&self) -> Moment {
+        Moment {
+            time: self.time.clone(),
+            lsn: self.lsn,
+        }
+    }
+}
+
+/// An instant of the source, as the journal names it. No two snapshots have the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// RFC 3339, UTC.
+    pub time: String,
+    pub lsn: Lsn,
+}
+
+/// A committed part, as the journal has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldPart {
+    pub chunk: ChunkId,
+    pub part: u32,
+    pub digest: Digest,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

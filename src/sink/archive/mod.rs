@@ -136,6 +136,16 @@ impl Archive {
         }
     }
 
+    /// The SQL of every entry, in the archive's order.
+    pub fn whole_sql(&self) -> Result<String, ArchiveError> {
+        let text = self.run(self.command().args(["--file", "-"]))?;
+        let text = String::from_utf8(text).map_err(|source| ArchiveError::NotUtf8 {
+            file: self.file.clone(),
+            source,
+        })?;
+        Ok(self.script(&text)?.body.to_owned())
+    }
+
     fn script<'a>(&self, text: &'a str) -> Result<script::Script<'a>, ArchiveError> {
         script::parse(text).map_err(|source| ArchiveError::Script {
             program: self.pg_restore.clone(),

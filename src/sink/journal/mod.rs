@@ -1,8 +1,11 @@
 //! The journal: tables in the target database, the only durable truth about progress
 //! (docs/journal.md). Whatever is done once has its row here, written in the same transaction.
 
+mod renewal;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use renewal::{Begun, Renewal};
 use twox_hash::XxHash3_64;
 use uuid::Uuid;
 
@@ -34,6 +37,12 @@ pub enum JournalError {
         "the journal of this migration was written for another plan; start a new migration into an empty target"
     )]
     Plan,
+    #[error(
+        "the journal of this migration is of another snapshot than the one that was offered; start a new migration into an empty target"
+    )]
+    Moment,
+    #[error("the journal was written to by an earlier session of recv; start both again to go on")]
+    Moved,
     #[error("the transaction of {what} was rolled back by the server without an error")]
     RolledBack { what: String },
 }
@@ -139,18 +148,6 @@ impl Journal {
                 begun: row.get(2).unwrap_or_default().to_owned(),
             }),
         }
-    }
-
-    /// The plan digest that the journal was begun with.
-    pub fn plan_digest(&self, client: &mut Client) -> Result<u128, JournalError> {
-        let rows = client
-            .query(&format!(
-                "SELECT plan_digest FROM {}.migration",
-                self.sql_schema()
-            ))
-            .map_err(|e| self.failed(e))?;
-        let text = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
-        u128::from_str_radix(text, 16).map_err(|_| JournalError::Plan)
     }
 
     /// Makes the journal and writes the migration's row, in one transaction.

@@ -96,8 +96,9 @@ impl Keeper {
 
     /// Opens a second connection that tells when the keeper ends.
     pub fn watch(dir: &Path) -> Option<Watch> {
-        let stream = Self::find(dir)?.stream;
+        let mut stream = Self::find(dir)?.stream;
         stream.set_read_timeout(None).ok()?;
+        stream.write_all(b"watch\n").ok()?;
         Some(Watch(std::sync::Arc::new(stream)))
     }
 }
@@ -107,12 +108,11 @@ impl Keeper {
 pub struct Watch(std::sync::Arc<UnixStream>);
 
 impl Watch {
-    /// What blocks until the keeper has ended or the watch is dropped; for a thread of its own.
-    pub fn ended(&self) -> impl FnOnce() + Send + 'static {
+    /// What blocks until the keeper has ended or the watch is dropped, and then says whether
+    /// somebody released it; for a thread of its own.
+    pub fn ended(&self) -> impl FnOnce() -> bool + Send + 'static {
         let stream = std::sync::Arc::clone(&self.0);
-        move || {
-            let _ = (&*stream).read(&mut [0; 1]);
-        }
+        move || (&*stream).read(&mut [0; 1]).is_ok_and(|told| told > 0)
     }
 }
 

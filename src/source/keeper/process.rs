@@ -35,6 +35,7 @@ enum Event {
     Connected,
     Disconnected,
     Release(UnixStream),
+    Watch(UnixStream),
 }
 
 /// Runs a keeper until it is released or nobody needs it; returns once nothing is held any more.
@@ -53,8 +54,12 @@ pub fn run(dir: &Path) -> Result<(), ProcessError> {
     match born(dir, &mut say) {
         Ok((client, kept, events, keep)) => {
             say(Birth::Ready(kept));
-            hold(client, &events, keep);
+            let asker = hold(client, &events, keep);
+            // Before it is told: then the socket may be another keeper's.
             let _ = std::fs::remove_file(dir.join(super::SOCKET));
+            if let Some(mut asker) = asker {
+                let _ = writeln!(asker, "released");
+            }
             Ok(())
         }
         Err(error) => {
@@ -138,7 +143,8 @@ fn listen(dir: &Path, kept: Kept) -> Result<Receiver<Event>, ProcessError> {
     Ok(receiver)
 }
 
-/// One send: `hello` is answered with what is held, `release` ends the keeper, end of file leaves.
+/// One send: `hello` is answered with what is held, `release` ends the keeper, which is told first
+/// to whoever said `watch`; end of file leaves.
 fn serve(stream: UnixStream, kept: &Kept, events: &Sender<Event>) {
     let _ = events.send(Event::Connected);
     let _ = converse(stream, kept, events);
@@ -157,13 +163,18 @@ fn converse(stream: UnixStream, kept: &Kept, events: &Sender<Event>) -> std::io:
             "release" => {
                 let _ = events.send(Event::Release(stream.try_clone()?));
             }
+            "watch" => {
+                let _ = events.send(Event::Watch(stream.try_clone()?));
+            }
             _ => return Ok(()),
         }
     }
 }
 
-/// Holds the transaction until released, forgotten for `keep`, or ended by the server.
-fn hold(mut client: Client, events: &Receiver<Event>, keep: Duration) {
+/// Holds the transaction until released, forgotten for `keep`, or ended by the server; returns who
+/// released it.
+fn hold(mut client: Client, events: &Receiver<Event>, keep: Duration) -> Option<UnixStream> {
+    let mut watchers = Vec::new();
     let mut connected = 0u32;
     let mut alone_since = Instant::now();
     loop {
@@ -173,18 +184,20 @@ fn hold(mut client: Client, events: &Receiver<Event>, keep: Duration) {
                 connected = connected.saturating_sub(1);
                 alone_since = Instant::now();
             }
-            Ok(Event::Release(mut asker)) => {
+            Ok(Event::Watch(stream)) => watchers.push(stream),
+            Ok(Event::Release(asker)) => {
+                for mut watcher in watchers {
+                    let _ = writeln!(watcher, "released");
+                }
                 let _ = client.execute("ROLLBACK");
-                drop(client);
-                let _ = writeln!(asker, "released");
-                return;
+                return Some(asker);
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => return None,
         }
         let forgotten = connected == 0 && alone_since.elapsed() > keep;
         if forgotten || client.execute("SELECT").is_err() {
-            return;
+            return None;
         }
     }
 }

@@ -1,0 +1,141 @@
+//! The journal moves to another instant of the source, when the first snapshot is gone.
+
+use std::collections::BTreeMap;
+
+use super::{Contents, Journal, JournalError};
+use crate::chunk::{ChunkId, Digest};
+use crate::lsn::Lsn;
+use crate::pg::{Client, PgError};
+use crate::schema::{Table, quote_literal};
+use crate::sink::finish::DATA;
+use crate::wire::message::{Moment, Offer};
+
+const RENEW: &str = include_str!("renew.sql");
+/// How long a session of a recv that died may take to end: it may be building an index.
+const LOCK_LIMIT: &str = "10min";
+
+/// What a migration was begun with, or was last renewed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    pub moment: Moment,
+    pub plan_digest: u128,
+    pub archive_digest: u128,
+}
+
+/// What a journal is to be after its renewal.
+#[derive(Debug)]
+pub struct Renewal<'a> {
+    pub offer: &'a Offer,
+    /// What the new snapshot was compared with.
+    pub told: &'a BTreeMap<(ChunkId, u32), Digest>,
+    /// Emptied, as they begin again.
+    pub tables: &'a [&'a Table],
+    /// Every chunk with a part of such a table.
+    pub chunks: &'a [ChunkId],
+}
+
+impl Journal {
+    /// What this migration was begun with.
+    pub fn begun(&self, client: &mut Client) -> Result<Begun, JournalError> {
+        let sql = format!(
+            "SELECT snapshot_time, snapshot_lsn, plan_digest, archive_digest FROM {}.migration",
+            self.sql_schema()
+        );
+        let rows = client.query(&sql).map_err(|e| self.failed(e))?;
+        let row = rows.first().ok_or(JournalError::Plan)?;
+        let digest = |column| {
+            let text = row.text(column).map_err(|e| self.failed(e))?;
+            u128::from_str_radix(text, 16).map_err(|_| JournalError::Plan)
+        };
+        let lsn: Lsn = row.parse(1).map_err(|e| self.failed(e))?;
+        Ok(Begun {
+            moment: Moment {
+                time: row.text(0).map_err(|e| self.failed(e))?.to_owned(),
+                lsn,
+            },
+            plan_digest: digest(2)?,
+            archive_digest: digest(3)?,
+        })
+    }
+
+    /// Reads everything once no session of an earlier recv can add to it: each that may still
+    /// commit a chunk has a lock on the journal since its transaction began.
+    pub fn read_at_rest(&self, client: &mut Client) -> Result<Contents, JournalError> {
+        let read = self.lock(client).and_then(|()| self.read(client));
+        let ended = client.execute("ROLLBACK");
+        let contents = read?;
+        ended.map_err(|e| self.failed(e))?;
+        Ok(contents)
+    }
+
+    /// Empties the tables, forgets their chunks and moves to the offer's instant and plan, in one
+    /// transaction, which is synchronously durable.
+    ///
+    /// It is sent in two messages: the second cannot come from a recv that has died meanwhile.
+    pub fn renew(&self, client: &mut Client, renewal: &Renewal<'_>) -> Result<(), JournalError> {
+        let renewed = self.try_renew(client, renewal);
+        if renewed.is_err() {
+            let _ = client.execute("ROLLBACK");
+        }
+        renewed
+    }
+
+    fn try_renew(&self, client: &mut Client, renewal: &Renewal<'_>) -> Result<(), JournalError> {
+        self.lock(client)?;
+        let now = self.read(client)?;
+        let told =
+            |(key, record): (_, &super::PartRecord)| renewal.told.get(key) == Some(&record.digest);
+        // Less than was told is what a crash of the server may leave.
+        if now.steps.contains(DATA) || !now.parts.iter().all(told) {
+            return Err(JournalError::Moved);
+        }
+        let sql = self.renew_sql(renewal);
+        match client.execute(&sql).map_err(|e| self.failed(e))? {
+            tag if tag == "COMMIT" => Ok(()),
+            _ => Err(JournalError::RolledBack {
+                what: "the new snapshot".into(),
+            }),
+        }
+    }
+
+    fn lock(&self, client: &mut Client) -> Result<(), JournalError> {
+        let schema = self.sql_schema();
+        let sql = format!(
+            "BEGIN; SET LOCAL lock_timeout = '{LOCK_LIMIT}'; SET LOCAL synchronous_commit = on; \
+             LOCK TABLE {schema}.migration, {schema}.chunk, {schema}.chunk_unlogged \
+             IN ACCESS EXCLUSIVE MODE"
+        );
+        let locked: Result<_, PgError> = client.execute(&sql);
+        locked.map(drop).map_err(|e| self.failed(e))
+    }
+
+    fn renew_sql(&self, renewal: &Renewal<'_>) -> String {
+        let ids: Vec<_> = renewal.chunks.iter().map(ToString::to_string).collect();
+        let Offer { snapshot, plan, .. } = renewal.offer;
+        let changes = RENEW
+            .replace(":id", &quote_literal(&self.migration.to_string()))
+            .replace(":chunks", &format!("'{{{}}}'", ids.join(",")))
+            .replace(":again", &(!renewal.tables.is_empty()).to_string())
+            .replace(":lsn", &quote_literal(&snapshot.lsn.to_string()))
+            .replace(":plan", &format!("'{:032x}'", plan.digest))
+            .replace(":schema", &self.sql_schema())
+            .replace(":time", &quote_literal(&snapshot.time));
+        format!("{}{changes} COMMIT", truncate_sql(renewal.tables))
+    }
+}
+
+/// One statement for all. A table that rows are written to by itself may have others that inherit
+/// from it; an ancestor that rows are written through is emptied with all its partitions.
+fn truncate_sql(tables: &[&Table]) -> String {
+    let target = |table: &&Table| match &table.through {
+        Some(_) => table.sql_target(),
+        None => format!("ONLY {}", table.sql_name()),
+    };
+    let mut targets: Vec<_> = tables.iter().map(target).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    if targets.is_empty() {
+        return String::new();
+    }
+    format!("TRUNCATE {}; ", targets.join(", "))
+}

@@ -1,0 +1,80 @@
+//! One side dies while the journal moves to the new snapshot.
+
+use pgpipe::pg::{Client, ConnInfo};
+
+use crate::journal::{wait_for_chunks, wait_until};
+use crate::support::{Databases, Run, start_recv, start_send};
+use crate::{DATA, SLOW, finish, kill, kill_all, kill_keeper, start_both};
+
+const CHANGE: &str = "UPDATE first SET s = 'other' WHERE i = 1";
+/// recv's transaction waits for a lock on the table that begins again.
+const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'
+    AND wait_event_type = 'Lock' AND query LIKE 'TRUNCATE%')";
+
+/// Both sides with the proof behind them, recv's transaction held up by a session.
+fn held_up(name: &str) -> (Databases, Run, Run, Client) {
+    let dbs = Databases::new(name, DATA);
+    let (send, recv) = start_both(&dbs, &[]);
+    wait_for_chunks(&dbs, 3);
+    kill_all(&dbs, send, recv);
+    dbs.source_sql(CHANGE);
+    let info = ConnInfo::resolve(&dbs.target_conninfo(), &|_| None).unwrap();
+    let mut session = Client::connect(&info, "the application").unwrap();
+    let lock = "BEGIN; LOCK TABLE public.first IN ACCESS SHARE MODE";
+    session.execute(lock).unwrap();
+    let (send, recv) = start_both(&dbs, &[]);
+    wait_until(&dbs, WAITS);
+    (dbs, send, recv, session)
+}
+
+/// The backend of a dead recv still commits: its successor finds the journal in the new snapshot.
+#[test]
+fn recv_before_the_transactions_answer() {
+    let (dbs, send, recv, mut session) = held_up("survivor");
+    kill(recv);
+    session.execute("COMMIT").unwrap();
+    let recv = start_recv(&dbs, &["--keep-journal"]);
+    finish(&dbs, send, recv);
+}
+
+/// It never commits: all is proved once more.
+#[test]
+fn recv_with_its_transaction() {
+    let (dbs, send, recv, mut session) = held_up("no_survivor");
+    kill(recv);
+    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
+    dbs.target_sql(terminate);
+    session.execute("COMMIT").unwrap();
+    let recv = start_recv(&dbs, &["--keep-journal"]);
+    let (send, _) = finish(&dbs, send, recv);
+    let said = send.output();
+    assert_eq!(
+        said.matches("begin again: public.first").count(),
+        2,
+        "{said}"
+    );
+}
+
+#[test]
+fn send_before_the_transactions_answer() {
+    let (dbs, send, recv, mut session) = held_up("send_killed");
+    kill(send);
+    session.execute("COMMIT").unwrap();
+    let send = start_send(&dbs, &SLOW);
+    finish(&dbs, send, recv);
+}
+
+/// The new snapshot goes with send: a third one, whose proof starts from the second.
+#[test]
+fn send_and_keeper_before_the_transactions_answer() {
+    let (dbs, send, recv, mut session) = held_up("third");
+    kill(send);
+    kill_keeper(&dbs);
+    dbs.source_sql("UPDATE first SET s = 'another' WHERE i = 2");
+    session.execute("COMMIT").unwrap();
+    let send = start_send(&dbs, &SLOW);
+    send.wait_for("new snapshot:");
+    finish(&dbs, send, recv);
+}
