@@ -1,6 +1,6 @@
 //! The committed seed corpora: small inputs that reach every branch worth mutating from.
 
-use pgpipe::chunk::{Attempt, ChunkId, Digest, Held};
+use pgpipe::chunk::{Attempt, ChunkId, Digest, Held, TableIndex};
 use pgpipe::codec::{ChunkEncoder, ChunkParams, HEADER_LEN, Header, Kind};
 use pgpipe::copy::{BINARY_HEADER, BINARY_TRAILER, Tuples};
 use pgpipe::lsn::Lsn;
@@ -9,8 +9,8 @@ use pgpipe::wire::Role;
 use pgpipe::wire::frame;
 use pgpipe::wire::handshake::{Introduction, Message, PROTOCOL_VERSION, Proof, Refusal};
 use pgpipe::wire::message::{
-    BlobInfo, ChunkEnd, Failure, Greet, Locale, Moment, Offer, Omit, Snapshot, SourceInfo,
-    Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend,
+    BlobInfo, ChunkEnd, Failure, Greet, HeldPart, Locale, Moment, Offer, Omit, Snapshot,
+    SourceInfo, Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend,
 };
 use serde::Serialize;
 use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer};
@@ -323,6 +323,18 @@ fn to_send() -> Vec<Named> {
             },
         },
     };
+    let digests = ToSend::Digests {
+        parts: vec![HeldPart {
+            chunk: ChunkId(300),
+            part: 1,
+            digest: Digest {
+                rows: 3,
+                bytes: 99,
+                sum: u128::MAX,
+            },
+        }],
+        more: true,
+    };
     let held = Held {
         attempt: attempt(),
         blocks: 70_000,
@@ -346,6 +358,8 @@ fn to_send() -> Vec<Named> {
         ("standing", body(&ToSend::Standing(standing))),
         ("ready", body(&ready)),
         ("received", body(&ToSend::Received(held))),
+        ("restored", body(&ToSend::Restored)),
+        ("digests", body(&digests)),
         ("released", body(&ToSend::Released { attempt: attempt() })),
         ("progress", body(&progress)),
         ("finished", body(&finished)),

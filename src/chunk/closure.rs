@@ -68,7 +68,7 @@ mod tests {
             through(table(1, 300)),
             table(2, 300),
             through(table(3, 5)),
-            table(4, 5),
+            table(5, 5),
         ];
         let plan = plan_of(tables, 100);
         assert_eq!(again(&plan, 0), [0, 2, 3]);

@@ -75,7 +75,7 @@ async fn tell(talk: &mut Talk, held: &Held) -> Result<(), Break> {
     loop {
         let some: Vec<_> = parts.by_ref().take(PARTS_TOLD).collect();
         let more = parts.peek().is_some();
-        talk.say(&ToSend::Held { parts: some, more }).await?;
+        talk.say(&ToSend::Digests { parts: some, more }).await?;
         if !more {
             return Ok(());
         }

@@ -57,8 +57,8 @@ pub(super) async fn renew(
 async fn hear_held(talk: &mut Talk, plan: &Plan) -> Result<Digests, Break> {
     let mut held = Digests::new();
     loop {
-        let ToSend::Held { parts, more } = talk.hear().await? else {
-            return Err(SendError::Protocol("expected Held").into());
+        let ToSend::Digests { parts, more } = talk.hear().await? else {
+            return Err(SendError::Protocol("expected Digests").into());
         };
         for part in parts {
             add_held(&mut held, plan, part)?;

@@ -34,7 +34,7 @@ pub enum ToRecv {
     Resume { attempts: Vec<Attempt> },
     /// In place of [`ToRecv::Offer`]: the snapshot is gone and this is the same plan in a new one.
     Renewal(Offer),
-    /// After [`ToSend::Held`]: what these tables have on the target is not what the new snapshot
+    /// After [`ToSend::Digests`]: what these tables have on the target is not what the new snapshot
     /// shows. They begin again; everything else is as it shows it.
     Again { tables: Vec<TableIndex> },
 }
@@ -79,7 +79,7 @@ pub enum ToSend {
     Restored,
     /// After [`ToRecv::Renewal`]: what the journal has as committed, in as many messages as it
     /// takes.
-    Held { parts: Vec<HeldPart>, more: bool },
+    Digests { parts: Vec<HeldPart>, more: bool },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
