@@ -4,7 +4,7 @@ use pgpipe::pg::{Client, ConnInfo};
 
 use crate::journal::{wait_for_chunks, wait_until};
 use crate::support::{Databases, Run, start_recv, start_send};
-use crate::{DATA, SLOW, finish, kill, kill_all, kill_keeper, start_both};
+use crate::{DATA, SLOW, finish, kill, kill_all, kill_keeper, plan, start_both};
 
 const CHANGE: &str = "UPDATE first SET s = 'other' WHERE i = 1";
 /// recv's transaction waits for a lock on the table that begins again.
@@ -77,4 +77,47 @@ fn send_and_keeper_before_the_transactions_answer() {
     let send = start_send(&dbs, &SLOW);
     send.wait_for("new snapshot:");
     finish(&dbs, send, recv);
+}
+
+/// A run of which every chunk is committed, and whose mark for that is held up by a session.
+fn without_mark(name: &str) -> (Databases, Run, Run, Client) {
+    let dbs = Databases::new(name, DATA);
+    let (send, recv) = start_both(&dbs, &[]);
+    wait_for_chunks(&dbs, 2);
+    let info = ConnInfo::resolve(&dbs.target_conninfo(), &|_| None).unwrap();
+    let mut session = Client::connect(&info, "the application").unwrap();
+    let lock = "BEGIN; LOCK TABLE pgpipe.step IN EXCLUSIVE MODE";
+    session.execute(lock).unwrap();
+    wait_for_chunks(&dbs, plan(&dbs).chunks.len());
+    (dbs, send, recv, session)
+}
+
+/// No snapshot is needed where every chunk is committed: neither in the run …
+#[test]
+fn the_keeper_when_every_chunk_is_committed() {
+    let (dbs, send, recv, mut session) = without_mark("all_there");
+    wait_until(&dbs, MARK_WAITS);
+    kill_keeper(&dbs);
+    session.execute("COMMIT").unwrap();
+    let (send, _) = finish(&dbs, send, recv);
+    assert!(!send.output().contains("new snapshot"), "{}", send.output());
+}
+
+const MARK_WAITS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%''data''%')";
+
+/// … nor in the one after it.
+#[test]
+fn everybody_when_every_chunk_is_committed() {
+    let (dbs, send, recv, mut session) = without_mark("all_there_too");
+    kill_all(&dbs, send, recv);
+    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
+    dbs.target_sql(terminate);
+    session.execute("COMMIT").unwrap();
+    let (send, recv) = start_both(&dbs, &[]);
+    let line = send.wait_for("migration main:");
+    assert!(line.contains("no snapshot is needed"), "{line}");
+    let (send, _) = finish(&dbs, send, recv);
+    assert!(!send.output().contains("new snapshot"), "{}", send.output());
 }
