@@ -16,7 +16,7 @@ SEED ?=
 KILLS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos check bench bench-codec bench-kills fuzz
+.PHONY: help setup demo test chaos check audit bench bench-codec bench-kills fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: ## format, lints and documentation, without a warning
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+
+audit: ## advisories, licences and sources of the dependencies, no unsafe code (OFFLINE=1: no advisories)
+	@scripts/audit
 
 bench: setup ## measure against psql COPY pipes and pg_dump | pg_restore (BENCH="--write" keeps the table)
 	$(CARGO) build --release

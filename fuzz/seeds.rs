@@ -234,6 +234,13 @@ fn to_recv() -> Vec<Named> {
         ("bye", body(&ToRecv::Bye)),
         ("failed", body(&ToRecv::Failed(failure))),
         ("stream", body(&StreamHeader::Chunk { attempt, params })),
+        ("renewal", body(&ToRecv::Renewal(offer()))),
+        (
+            "again",
+            body(&ToRecv::Again {
+                tables: vec![TableIndex(2)],
+            }),
+        ),
         (
             "resume-stream",
             body(&StreamHeader::Resume { attempt, from: 300 }),
