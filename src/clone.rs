@@ -63,6 +63,7 @@ pub async fn run(
         meter: Arc::new(Meter::new()),
         say: Arc::new(|_: &str| ()),
         stop: display.stop.clone(),
+        wish: display.wish.clone(),
     };
     let ended = both(send::run(source, display), recv::run(target, silent)).await;
     let _ = std::fs::remove_file(path);

@@ -10,6 +10,7 @@ pub mod schema;
 
 // 2. pure
 pub mod codec;
+pub mod control;
 pub mod copy;
 pub mod ledger;
 pub mod phase;

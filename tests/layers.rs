@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["schema", "chunk", "lsn"],
     &["copy", "codec", "wire", "planner", "ledger", "phase"],
-    &["transport", "pg", "runtime", "state", "report"],
+    &["transport", "pg", "runtime", "state", "report", "control"],
     &["source", "sink"],
     &["send", "recv", "clone"],
     &["cli", "demo", "main"],
@@ -23,6 +23,8 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("codec", "copy"),
     ("wire", "codec"),
     ("transport", "state"),
+    ("control", "report"),
+    ("control", "runtime"),
     ("clone", "send"),
     ("clone", "recv"),
     ("cli", "demo"),

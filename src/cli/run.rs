@@ -12,7 +12,9 @@ use super::{
     KeeperOptions, LinkEnd, LinkOptions, MigrationOptions, RecvOptions, SendOptions, SourceOptions,
     TargetOptions, password_warning, prompt_pair_code,
 };
-use crate::report::{Display, Ending, Meter, Mode, Outcome, Progress, log, one_line, summary};
+use crate::report::{
+    Display, Ending, Meter, Mode, Outcome, Progress, Wish, log, one_line, summary,
+};
 use crate::source::keeper;
 use crate::transport::peering::{Code, LinkSpec};
 use crate::wire::handshake::PairCode;
@@ -200,15 +202,16 @@ where
         Err(error) => return fail(&format!("cannot show progress: {error}")),
     };
     let ended = runtime.block_on(async {
-        let notice = Arc::clone(&progress);
-        let interrupt =
-            Interrupt::install(move || notice.line("stopping; once more to stop at once"))
-                .map_err(|error| (false, format!("cannot handle signals: {error}")))?;
+        let (wish, notice) = (Wish::new(), Arc::clone(&progress));
+        let stopping = move || notice.line("stopping; once more to stop at once");
+        let interrupt = Interrupt::install(wish.clone(), stopping)
+            .map_err(|error| (false, format!("cannot handle signals: {error}")))?;
         let speaker = Arc::clone(&progress);
         let display = Display {
             meter,
             say: Arc::new(move |text: &str| speaker.line(text)),
             stop: interrupt.stop(),
+            wish,
         };
         side(display).await
     });

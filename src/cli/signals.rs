@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::exit::Exit;
+use crate::report::Wish;
 
 /// Listens for SIGINT and SIGTERM until dropped.
 #[derive(Debug)]
 pub struct Interrupt {
-    stop: watch::Receiver<bool>,
+    wish: Wish,
     task: JoinHandle<()>,
 }
 
@@ -21,21 +22,20 @@ impl Interrupt {
     ///
     /// `notice` runs at the first signal: it says that the stop is under way and that a second
     /// signal ends the process, through the progress display so as not to tear the bar.
-    pub fn install(notice: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    pub fn install(wish: Wish, notice: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
-        let (stopping, stop) = watch::channel(false);
-        let task = tokio::spawn(watch_signals(interrupt, terminate, stopping, notice));
-        Ok(Self { stop, task })
+        let task = tokio::spawn(watch_signals(interrupt, terminate, wish.clone(), notice));
+        Ok(Self { wish, task })
     }
 
     /// Becomes `true` at the first signal; `borrow()` serves threads, `wait_for` serves tasks.
     pub fn stop(&self) -> watch::Receiver<bool> {
-        self.stop.clone()
+        self.wish.stopping()
     }
 
     pub fn is_stopping(&self) -> bool {
-        *self.stop.borrow()
+        *self.wish.stopping().borrow()
     }
 }
 
@@ -48,11 +48,11 @@ impl Drop for Interrupt {
 async fn watch_signals(
     mut interrupt: Signal,
     mut terminate: Signal,
-    stopping: watch::Sender<bool>,
+    wish: Wish,
     notice: impl FnOnce() + Send,
 ) {
     next(&mut interrupt, &mut terminate).await;
-    stopping.send_replace(true);
+    wish.stop();
     notice();
     next(&mut interrupt, &mut terminate).await;
     eprintln!("\npgpipe: stopped; what is committed stays, the same command goes on from there");
@@ -75,7 +75,7 @@ mod tests {
     #[tokio::test]
     async fn the_first_signal_asks_for_a_stop() {
         let (tell, told) = std::sync::mpsc::channel();
-        let interrupt = Interrupt::install(move || tell.send(()).unwrap()).unwrap();
+        let interrupt = Interrupt::install(Wish::new(), move || tell.send(()).unwrap()).unwrap();
         assert!(!interrupt.is_stopping());
         kill_process(getpid(), Signal::TERM).unwrap();
         let mut stop = interrupt.stop();

@@ -83,9 +83,25 @@ pub enum RecvError {
     DisksUnseen,
     #[error("the target server has lost commits in a crash; start both again")]
     TakenBack,
+    #[error("aborted by {by}{}", untold(*told))]
+    Aborted { by: String, told: bool },
+    #[error(
+        "migration {migration:?} was aborted; `pgpipe reset {migration}` here and on send's host makes way for a new run"
+    )]
+    AbortedBefore { migration: String },
     /// There is nothing yet that could go on.
     #[error(transparent)]
     AtTheStart(Box<Self>),
+}
+
+/// What an abort adds where send did not hear of it.
+fn untold(told: bool) -> &'static str {
+    match told {
+        true => "",
+        false => {
+            "; send could not be told and holds its snapshot: run `pgpipe abort` on its host too"
+        }
+    }
 }
 
 /// A worker's trouble with the link, or its panic, is the session's own.
@@ -121,6 +137,11 @@ impl RecvError {
             Self::Peering(error) => error.is_timeout(),
             _ => false,
         }
+    }
+
+    /// Whether the peer said it, and so need not be told.
+    pub(super) fn is_peers(&self) -> bool {
+        matches!(self, Self::Peer { .. } | Self::Aborted { .. })
     }
 
     pub(super) fn failure(&self) -> Failure {

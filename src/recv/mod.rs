@@ -33,13 +33,14 @@ use room::{Room, RoomWatch};
 use session::{Context, Ended};
 
 use crate::codec::ChunkParams;
+use crate::control;
 use crate::pg::ConnInfo;
 use crate::report::{Display, Ending, Outcome, one_line};
 use crate::runtime::tools::{self, Tools};
 use crate::runtime::{Budget, Panicked, blocking, dispose};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::space::Space;
-use crate::state::StateDir;
+use crate::state::{Aborted, StateDir};
 use crate::transport::Limits;
 use crate::transport::peering::{Code, LinkSpec, Peering};
 use crate::wire::Role;
@@ -92,11 +93,16 @@ pub async fn run(options: Options, mut display: Display) -> Result<Outcome, Recv
         &options.migration,
         Role::Recv,
     )?);
+    let _control = control::serve(state.path(), Role::Recv, &display);
     let record = Record::load(&state)?;
     if let Some(outcome) = acknowledged(&record, &options) {
         let name = &options.migration;
         (display.say)(&format!("migration {name}: finished; nothing to do"));
         return Ok(outcome);
+    }
+    if Aborted::load(&state)?.is_some() {
+        let migration = options.migration;
+        return Err(RecvError::AbortedBefore { migration });
     }
     let (info, room) = match inspect(&options, &record).await {
         Err(error) if record.id.is_none() => return Err(RecvError::AtTheStart(Box::new(error))),
@@ -124,7 +130,23 @@ pub async fn run(options: Options, mut display: Display) -> Result<Outcome, Recv
     let result = Box::pin(sessions(&mut context, &mut peering)).await;
     peering.shutdown().await;
     discard(&mut context).await?;
+    note_abort(&context, &result)?;
     result
+}
+
+/// From here on nobody goes on with this migration until it is reset.
+fn note_abort(context: &Context, ended: &Result<Outcome, RecvError>) -> Result<(), RecvError> {
+    let Err(RecvError::Aborted { by, told }) = ended else {
+        return Ok(());
+    };
+    let now = context.display.meter.snapshot();
+    let aborted = Aborted {
+        by: by.clone(),
+        peer_told: *told,
+        committed: now.chunks_done,
+        chunks: now.chunks_total,
+    };
+    Ok(aborted.save(&context.state)?)
 }
 
 fn acknowledged(record: &Record, options: &Options) -> Option<Outcome> {
@@ -257,7 +279,11 @@ fn judge(context: &Context, ended: Result<Ended, RecvError>) -> Result<Option<Ou
     let (say, stay) = (&context.display.say, context.options.stay);
     match ended {
         Ok(Ended::Finished(outcome)) if !stay => return Ok(Some(*outcome)),
+        Ok(Ended::StoppedHere) if context.display.wish.aborted_by().is_some() => {
+            return Err(context.aborted(false));
+        }
         Ok(Ended::StoppedHere) => return Ok(Some(stopped())),
+        Err(error @ RecvError::Aborted { .. }) => return Err(error),
         Ok(Ended::StoppedThere) if !stay => {
             say("send was stopped; start both again to go on");
             return Ok(Some(stopped()));

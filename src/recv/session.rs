@@ -34,6 +34,12 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// The end that the user asked for by giving the migration up.
+    pub(super) fn aborted(&self, told: bool) -> RecvError {
+        let by = self.display.wish.aborted_by().unwrap_or_default().into();
+        RecvError::Aborted { by, told }
+    }
+
     /// The migration of a session that has installed it.
     pub(super) fn installed(&mut self) -> &mut Migration {
         self.migration.as_mut().expect("this session installed it")
@@ -72,6 +78,10 @@ impl From<Parting> for Break {
         match parting {
             Parting::StoppedHere => Self::Ended(Ended::StoppedHere),
             Parting::StoppedThere => Self::Ended(Ended::StoppedThere),
+            Parting::AbortedThere => Self::Failed(RecvError::Aborted {
+                by: "send's user".into(),
+                told: true,
+            }),
             Parting::Failed(failure) => Self::Failed(RecvError::Peer {
                 line: failure.line,
                 resumable: failure.resumable,
@@ -100,6 +110,11 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, R
             talk.give_up();
             Ok(Ended::Lost(error))
         }
+        Break::Ended(Ended::StoppedHere) if context.display.wish.aborted_by().is_some() => {
+            let (last, code) = (ToSend::Abort, CloseCode::Aborted);
+            let told = talk.end(Some(&last), code, "recv was aborted").await;
+            Err(context.aborted(told))
+        }
         Break::Ended(Ended::StoppedHere) => {
             let (last, code) = (ToSend::Stop, CloseCode::Stopped);
             talk.end(Some(&last), code, "recv was stopped").await;
@@ -110,7 +125,7 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, R
             Ok(ended)
         }
         Break::Failed(error) => {
-            let own = !matches!(error, RecvError::Peer { .. });
+            let own = !error.is_peers();
             let last = own.then(|| ToSend::Failed(error.failure()));
             talk.end(last.as_ref(), CloseCode::Failed, "recv failed")
                 .await;

@@ -11,6 +11,7 @@ mod progress;
 mod side;
 mod summary;
 pub mod units;
+mod wish;
 mod write;
 
 pub use contract::{
@@ -21,9 +22,10 @@ pub use display::{Display, Outcome};
 pub use ending::Ending;
 pub use latency::{Latencies, Quantiles, Stage};
 pub use meter::{Counted, Meter, Snapshot};
-pub use progress::{DATA_PHASE, Mode, Progress};
+pub use progress::{DATA_PHASE, Mode, Pace, Progress};
 pub use side::{SideReport, SideStats};
 pub use summary::summary;
+pub use wish::Wish;
 pub use write::{ReportFormat, WriteError};
 
 /// An error with all its causes in one line, each once.

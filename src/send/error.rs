@@ -69,9 +69,23 @@ pub enum SendError {
     Peer { line: String, resumable: bool },
     #[error("recv sent a message that does not fit here: {0}")]
     Protocol(&'static str),
+    #[error("aborted by {by}{}", untold(*told))]
+    Aborted { by: String, told: bool },
+    #[error(
+        "migration {migration:?} was aborted; `pgpipe reset {migration}` here and on recv's host makes way for a new run"
+    )]
+    AbortedBefore { migration: String },
     /// There is nothing yet that could go on.
     #[error(transparent)]
     AtTheStart(Box<Self>),
+}
+
+/// What an abort adds where recv did not hear of it.
+fn untold(told: bool) -> &'static str {
+    match told {
+        true => "",
+        false => "; recv could not be told: run `pgpipe abort` on its host too",
+    }
 }
 
 /// A worker's trouble with the link, or its panic, is the session's own.
@@ -101,7 +115,16 @@ impl SendError {
 
     /// Whether no later run can read the snapshot either.
     pub(super) fn spoils_snapshot(&self) -> bool {
-        matches!(self, Self::Work(WorkError::Read(error)) if !error.is_resumable())
+        match self {
+            Self::Work(WorkError::Read(error)) => !error.is_resumable(),
+            Self::Aborted { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the peer said it, and so need not be told.
+    pub(super) fn is_peers(&self) -> bool {
+        matches!(self, Self::Peer { .. } | Self::Aborted { .. })
     }
 
     pub(super) fn failure(&self) -> Failure {

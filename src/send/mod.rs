@@ -28,13 +28,14 @@ use record::Record;
 use session::{Context, Ended};
 
 use crate::codec::Tuner;
+use crate::control;
 use crate::pg::{ConnInfo, session as pg_session};
 use crate::report::{Display, Ending, Outcome};
 use crate::runtime::tools::{Tool, Tools};
 use crate::runtime::{Budget, Panicked, blocking};
 use crate::source::keeper::{Keeper, KeeperError};
 use crate::source::server;
-use crate::state::StateDir;
+use crate::state::{Aborted, StateDir};
 use crate::transport::Limits;
 use crate::transport::peering::{Code, LinkSpec, Peering};
 use crate::wire::Role;
@@ -109,11 +110,16 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         &options.migration,
         Role::Send,
     )?);
+    let _control = control::serve(state.path(), Role::Send, &display);
     let record = Record::load(&state)?;
     if let Some(outcome) = record.as_ref().and_then(finished) {
         let name = &options.migration;
         (display.say)(&format!("migration {name}: finished; nothing to do"));
         return Ok(outcome);
+    }
+    if Aborted::load(&state)?.is_some() {
+        let migration = options.migration;
+        return Err(SendError::AbortedBefore { migration });
     }
     let (info, source, pg_dump) = match inspect(&options).await {
         Err(error) if record.is_none() => return Err(SendError::AtTheStart(Box::new(error))),
@@ -199,6 +205,9 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
     let ended = loop {
         match one_session(&mut context, &mut peering).await {
             Ok(Ended::Finished(outcome)) => break Ok(*outcome),
+            Ok(Ended::Stopped) if context.display.wish.aborted_by().is_some() => {
+                break Err(context.aborted(false));
+            }
             Ok(Ended::Stopped) => break Ok(stopped()),
             Ok(Ended::SnapshotGone) => {
                 (context.display.say)("the snapshot is gone; taking a new one to go on in");
@@ -224,7 +233,23 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
         context.release_useless_snapshot(error).await;
     }
     peering.shutdown().await;
+    note_abort(&context, &ended)?;
     ended
+}
+
+/// From here on nobody goes on with this migration until it is reset.
+fn note_abort(context: &Context, ended: &Result<Outcome, SendError>) -> Result<(), SendError> {
+    let Err(SendError::Aborted { by, told }) = ended else {
+        return Ok(());
+    };
+    let now = context.display.meter.snapshot();
+    let aborted = Aborted {
+        by: by.clone(),
+        peer_told: *told,
+        committed: now.chunks_done,
+        chunks: now.chunks_total,
+    };
+    Ok(aborted.save(&context.state)?)
 }
 
 async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<Ended, SendError> {

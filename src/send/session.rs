@@ -58,6 +58,12 @@ impl Context {
         }
     }
 
+    /// The end that the user asked for by giving the migration up.
+    pub(super) fn aborted(&self, told: bool) -> SendError {
+        let by = self.display.wish.aborted_by().unwrap_or_default().into();
+        SendError::Aborted { by, told }
+    }
+
     /// Ends the keeper after an error where nobody can go on with its snapshot: nothing was made
     /// of it on the target, or it shows a table no more.
     pub(super) async fn release_useless_snapshot(&mut self, error: &SendError) {
@@ -114,6 +120,10 @@ impl From<Parting> for Break {
                 line: "stopped by its user; start both again to go on".into(),
                 resumable: true,
             }),
+            Parting::AbortedThere => Self::Failed(SendError::Aborted {
+                by: "recv's user".into(),
+                told: true,
+            }),
             Parting::Failed(failure) => Self::Failed(SendError::Peer {
                 line: failure.line,
                 resumable: failure.resumable,
@@ -146,6 +156,11 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, S
             talk.give_up();
             context.renew_or(error)
         }
+        Break::Ended(Ended::Stopped) if context.display.wish.aborted_by().is_some() => {
+            let (last, code) = (ToRecv::Abort, CloseCode::Aborted);
+            let told = talk.end(Some(&last), code, "send was aborted").await;
+            Err(context.aborted(told))
+        }
         Break::Ended(Ended::Stopped) => {
             let (last, code) = (ToRecv::Stop, CloseCode::Stopped);
             talk.end(Some(&last), code, "send was stopped").await;
@@ -156,7 +171,7 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, S
             Ok(ended)
         }
         Break::Failed(error) => {
-            let own = !matches!(error, SendError::Peer { .. });
+            let own = !error.is_peers();
             let last = own.then(|| ToRecv::Failed(error.failure()));
             talk.end(last.as_ref(), CloseCode::Failed, "send failed")
                 .await;

@@ -51,9 +51,7 @@ impl StateDir {
 
     /// The value in `file`, `None` if there is no such file. A torn or foreign one is an error.
     pub fn read<T: DeserializeOwned>(&self, file: &str) -> Result<Option<T>, StateError> {
-        let text = self.read_bytes(file)?;
-        text.map(|text| envelope::open(&self.path.join(file), file, &text))
-            .transpose()
+        glance(&self.path, file)
     }
 
     /// Puts `value` into `file`: durable on return, and after a crash either old or new.
@@ -76,12 +74,7 @@ impl StateDir {
 
     /// The bytes of `file` as they are, `None` if there is no such file.
     pub fn read_bytes(&self, file: &str) -> Result<Option<Vec<u8>>, StateError> {
-        let path = self.path.join(file);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(io_error("read", &path)(e)),
-        }
+        read_file(&self.path.join(file))
     }
 
     /// Puts `bytes` into `file` without an envelope, as durably as [`write`](Self::write).
@@ -97,6 +90,23 @@ impl StateDir {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(e) => Err(io_error("remove", &path)(e)),
         }
+    }
+}
+
+/// The value in `file` of a state directory that another process may hold: files are replaced
+/// whole, so what is read is what was true a moment ago.
+pub fn glance<T: DeserializeOwned>(dir: &Path, file: &str) -> Result<Option<T>, StateError> {
+    let path = dir.join(file);
+    let text = read_file(&path)?;
+    text.map(|text| envelope::open(&path, file, &text))
+        .transpose()
+}
+
+fn read_file(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(io_error("read", path)(e)),
     }
 }
 

@@ -6,6 +6,7 @@
 //!     <file>                       0600, replaced whole: temporary file, fsync, rename, fsync
 //! ```
 
+mod aborted;
 mod directory;
 mod envelope;
 mod error;
@@ -13,7 +14,8 @@ pub mod pairfile;
 mod pairing;
 mod root;
 
-pub use directory::StateDir;
+pub use aborted::{ABORTED, Aborted};
+pub use directory::{StateDir, glance};
 pub use error::StateError;
 pub use pairing::PairingState;
 pub use root::default_root;

@@ -18,6 +18,8 @@ pub enum CloseCode {
     Refused,
     /// An error that ends the migration's run.
     Failed,
+    /// The user gave the migration up.
+    Aborted,
     /// Nobody took leave: the handle went away, as in a panic, or the code is not ours.
     Dropped,
 }
@@ -31,6 +33,7 @@ impl CloseCode {
             Self::Stopped => 2,
             Self::Refused => 3,
             Self::Failed => 4,
+            Self::Aborted => 5,
         })
     }
 
@@ -40,6 +43,7 @@ impl CloseCode {
             2 => Self::Stopped,
             3 => Self::Refused,
             4 => Self::Failed,
+            5 => Self::Aborted,
             _ => Self::Dropped,
         }
     }
@@ -52,6 +56,7 @@ impl fmt::Display for CloseCode {
             Self::Stopped => "stopped",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Aborted => "aborted",
             Self::Dropped => "dropped",
         })
     }

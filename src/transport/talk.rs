@@ -23,6 +23,8 @@ pub enum Parting {
     StoppedHere,
     /// The other side's user does.
     StoppedThere,
+    /// The other side's user gives the migration up.
+    AbortedThere,
     /// The other side cannot go on.
     Failed(Failure),
     /// The connection is gone; a new one can go on.
@@ -39,6 +41,7 @@ impl From<TransportError> for Parting {
         match error {
             TransportError::ClosedByPeer { code, reason } => match code {
                 CloseCode::Stopped => Self::StoppedThere,
+                CloseCode::Aborted => Self::AbortedThere,
                 CloseCode::Failed | CloseCode::Refused => Self::Failed(Failure {
                     line: reason,
                     resumable: true,
@@ -97,6 +100,7 @@ impl<Out: Serialize, In: Heard> Talk<Out, In> {
         };
         message.leave().map_err(|leave| match leave {
             Leave::Stop => Parting::StoppedThere,
+            Leave::Abort => Parting::AbortedThere,
             Leave::Failed(failure) => Parting::Failed(failure),
         })
     }
@@ -125,14 +129,16 @@ impl<Out: Serialize, In: Heard> Talk<Out, In> {
         told.unwrap_or_else(|_| error.into())
     }
 
-    /// Takes leave: the last message, if any, arrives before the connection is closed.
-    pub async fn end(mut self, last: Option<&Out>, code: CloseCode, reason: &str) {
-        if let Some(last) = last {
-            // A peer that is gone needs no farewell.
-            let _ = timeout(SAY_LIMIT, self.sender.send(last)).await;
-        }
-        let _ = self.sender.finish().await;
+    /// Takes leave: the last message, if any, arrives before the connection is closed; whether it
+    /// did. A peer that is gone needs no farewell.
+    pub async fn end(mut self, last: Option<&Out>, code: CloseCode, reason: &str) -> bool {
+        let said = match last {
+            Some(last) => matches!(timeout(SAY_LIMIT, self.sender.send(last)).await, Ok(Ok(()))),
+            None => true,
+        };
+        let arrived = self.sender.finish().await.is_ok();
         self.connection.close(code, reason);
+        said && arrived
     }
 
     /// Gives the connection up; the peer is to take it for lost.

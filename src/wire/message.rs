@@ -37,6 +37,8 @@ pub enum ToRecv {
     /// After [`ToSend::Digests`]: what these tables have on the target is not what the new snapshot
     /// shows. They begin again; everything else is as it shows it.
     Again { tables: Vec<TableIndex> },
+    /// Send's user gives the migration up; nobody goes on.
+    Abort,
 }
 
 /// What recv says on the control stream.
@@ -80,6 +82,8 @@ pub enum ToSend {
     /// After [`ToRecv::Renewal`]: what the journal has as committed, in as many messages as it
     /// takes.
     Digests { parts: Vec<HeldPart>, more: bool },
+    /// Recv's user gives the migration up; nobody goes on.
+    Abort,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -245,6 +249,7 @@ pub struct Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leave {
     Stop,
+    Abort,
     Failed(Failure),
 }
 
@@ -257,6 +262,7 @@ impl Heard for ToRecv {
     fn leave(self) -> Result<Self, Leave> {
         match self {
             Self::Stop => Err(Leave::Stop),
+            Self::Abort => Err(Leave::Abort),
             Self::Failed(failure) => Err(Leave::Failed(failure)),
             other => Ok(other),
         }
@@ -267,6 +273,7 @@ impl Heard for ToSend {
     fn leave(self) -> Result<Self, Leave> {
         match self {
             Self::Stop => Err(Leave::Stop),
+            Self::Abort => Err(Leave::Abort),
             Self::Failed(failure) => Err(Leave::Failed(failure)),
             other => Ok(other),
         }

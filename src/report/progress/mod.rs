@@ -1,6 +1,7 @@
 //! Progress on standard error while a run lasts; standard output is for results.
 
 mod output;
+mod pace;
 mod rate;
 mod view;
 
@@ -11,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::meter::{Meter, Snapshot};
+use super::meter::Meter;
 use output::Output;
-use rate::Smoothed;
+pub use pace::Pace;
 pub use view::DATA_PHASE;
 
 /// How often the meter is looked at; below what an eye sees as a stutter in a bar.
@@ -115,26 +116,16 @@ impl Drop for Progress {
 
 /// Runs until the other end of `stopped` is dropped.
 fn show(meter: &Meter, output: &Mutex<Output>, stopped: &Receiver<()>) {
-    let mut rate = Smoothed::default();
+    let mut pace = Pace::default();
     loop {
         let ended = stopped.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout);
         let now = meter.snapshot();
-        measure(&mut rate, &now);
+        pace.look(&now);
         let mut output = lock(output);
-        output.show(&now, &rate, Instant::now(), ended);
+        output.show(&now, pace.smoothed(), Instant::now(), ended);
         if ended {
             return;
         }
-    }
-}
-
-/// Only the data phase moves bytes: time spent elsewhere must not lower the rate.
-fn measure(rate: &mut Smoothed, now: &Snapshot) {
-    if view::is_data(now) {
-        let moved = now.bytes_done.saturating_sub(now.bytes_resumed);
-        rate.sample(now.elapsed, moved);
-    } else {
-        *rate = Smoothed::default();
     }
 }
 

@@ -128,7 +128,7 @@ pub(super) fn is_data(now: &Snapshot) -> bool {
     now.phase.as_deref() == Some(DATA_PHASE)
 }
 
-fn left(now: &Snapshot) -> u64 {
+pub(super) fn left(now: &Snapshot) -> u64 {
     now.bytes_total.saturating_sub(now.bytes_done)
 }
 

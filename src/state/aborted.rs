@@ -1,0 +1,29 @@
+//! The note that a migration was given up: nobody goes on with it until it is reset.
+
+use serde::{Deserialize, Serialize};
+
+use super::{StateDir, StateError};
+
+/// The note's file in the state directory.
+pub const ABORTED: &str = "aborted";
+
+/// How a migration was given up, as this side saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aborted {
+    pub by: String,
+    /// Whether the other side knows; it may go on holding what it holds if not.
+    pub peer_told: bool,
+    /// Chunks that are committed on the target, and all of the plan, as far as this side knew.
+    pub committed: u64,
+    pub chunks: u64,
+}
+
+impl Aborted {
+    pub fn load(state: &StateDir) -> Result<Option<Self>, StateError> {
+        state.read(ABORTED)
+    }
+
+    pub fn save(&self, state: &StateDir) -> Result<(), StateError> {
+        state.write(ABORTED, self)
+    }
+}
