@@ -24,8 +24,16 @@ pub enum Command {
     Clone(CloneOptions),
     /// Move history data between two throw-away servers, and verify it
     Demo(DemoOptions),
-    /// Give a migration up: end the keeper and release the snapshot
+    /// Show what is at work on this host, and how far it is
+    Status(StatusOptions),
+    /// Stop what is at work on this host; it can go on later
+    Stop(StopOptions),
+    /// Give a migration up: both sides roll back, the snapshot is released
     Abort(AbortOptions),
+    /// Take back what a migration has made, to begin it anew
+    Reset(ResetOptions),
+    /// Remove what a finished or aborted migration has left
+    Cleanup(CleanupOptions),
     /// Hold snapshot and locks on behalf of send
     #[command(hide = true)]
     Keeper(KeeperOptions),
@@ -41,7 +49,17 @@ impl Command {
                 ("--source", o.source.source.as_str()),
                 ("--target", &o.target.target),
             ],
-            Self::Demo(_) | Self::Abort(_) | Self::Keeper(_) => Vec::new(),
+            Self::Reset(o) => vec![("--target", &o.target)],
+            Self::Cleanup(o) => {
+                let target = o.target.as_deref();
+                target
+                    .map(|target| ("--target", target))
+                    .into_iter()
+                    .collect()
+            }
+            Self::Demo(_) | Self::Status(_) | Self::Stop(_) | Self::Abort(_) | Self::Keeper(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -123,6 +141,83 @@ impl DemoOptions {
 pub struct AbortOptions {
     #[command(flatten)]
     pub migration: MigrationOptions,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct StopOptions {
+    #[command(flatten)]
+    pub migration: MigrationOptions,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct StatusOptions {
+    /// Directory for what must survive a restart [default: /var/lib/pgpipe or the user's own]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Only this migration [default: all]
+    #[arg(long, value_name = "NAME", value_parser = values::migration)]
+    pub migration: Option<String>,
+    /// Show it again each second, until nothing is at work
+    #[arg(long)]
+    pub watch: bool,
+    /// One JSON object instead of words
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ResetOptions {
+    /// Name of the migration
+    #[arg(value_name = "NAME", value_parser = values::migration)]
+    pub name: String,
+    /// Directory for what must survive a restart [default: /var/lib/pgpipe or the user's own]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// On recv's host: target database, as psql takes it [default: the PG* environment]
+    #[arg(
+        long,
+        value_name = "CONNINFO",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub target: String,
+    /// On recv's host: schema of the journal on the target
+    #[arg(long, value_name = "NAME", default_value = "pgpipe", value_parser = values::schema_name)]
+    pub journal_schema: String,
+    /// On recv's host: directory of pg_restore [default: found by the server's version]
+    #[arg(long, value_name = "DIR")]
+    pub pg_bin: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CleanupOptions {
+    /// Name of the migration
+    #[arg(value_name = "NAME", value_parser = values::migration)]
+    pub name: String,
+    /// Directory for what must survive a restart [default: /var/lib/pgpipe or the user's own]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// On recv's host: drop the journal in this database too, if it was kept
+    #[arg(long, value_name = "CONNINFO")]
+    pub target: Option<String>,
+    /// Schema of that journal
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "pgpipe",
+        value_parser = values::schema_name,
+        requires = "target"
+    )]
+    pub journal_schema: String,
+    /// Even if the migration is not finished: nobody can go on with it then
+    #[arg(long)]
+    pub force: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -2,16 +2,21 @@
 
 mod commands;
 mod conninfo;
+mod ends;
 mod exit;
 mod groups;
 mod pair;
+mod place;
 mod run;
 mod signals;
+mod status;
+mod tidy;
 mod usage;
 mod values;
 
 pub use commands::{
-    AbortOptions, CloneOptions, Command, DemoOptions, KeeperOptions, RecvOptions, SendOptions,
+    AbortOptions, CleanupOptions, CloneOptions, Command, DemoOptions, KeeperOptions, RecvOptions,
+    ResetOptions, SendOptions, StatusOptions, StopOptions,
 };
 pub use conninfo::password_warning;
 pub use exit::Exit;
@@ -23,3 +28,9 @@ pub use run::run;
 pub use signals::Interrupt;
 pub use usage::parse;
 pub use values::Compress;
+
+/// The one line of a command that failed.
+fn fail(line: &str) -> Exit {
+    eprintln!("pgpipe: {line}");
+    Exit::Failed
+}

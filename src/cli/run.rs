@@ -8,9 +8,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::values::{Compress, KeepFree};
 use super::{
-    AbortOptions, CloneOptions, Command, CommonOptions, DemoOptions, Exit, Interrupt,
-    KeeperOptions, LinkEnd, LinkOptions, MigrationOptions, RecvOptions, SendOptions, SourceOptions,
-    TargetOptions, password_warning, prompt_pair_code,
+    CloneOptions, Command, CommonOptions, DemoOptions, Exit, Interrupt, KeeperOptions, LinkEnd,
+    LinkOptions, MigrationOptions, RecvOptions, SendOptions, SourceOptions, TargetOptions, ends,
+    fail, password_warning, place, prompt_pair_code, status, tidy,
 };
 use crate::report::{
     Display, Ending, Meter, Mode, Outcome, Progress, Wish, log, one_line, summary,
@@ -19,7 +19,7 @@ use crate::source::keeper;
 use crate::transport::peering::{Code, LinkSpec};
 use crate::wire::handshake::PairCode;
 use crate::wire::message::Omit;
-use crate::{clone, demo, recv, send, state};
+use crate::{clone, demo, recv, send};
 
 /// Chunks that recv takes side by side at least: send knows its own server best.
 const RECV_JOBS: usize = 8;
@@ -36,7 +36,11 @@ pub fn run(command: Command) -> ExitCode {
         Command::Send(options) => send(&options),
         Command::Clone(options) => clone(&options),
         Command::Demo(options) => demonstrate(&options),
-        Command::Abort(options) => abort(&options),
+        Command::Status(options) => status::status(&options),
+        Command::Stop(options) => ends::stop(&options),
+        Command::Abort(options) => ends::abort(&options),
+        Command::Reset(options) => tidy::reset(&options),
+        Command::Cleanup(options) => tidy::cleanup(&options),
         Command::Keeper(options) => keep(&options),
     };
     exit.into()
@@ -122,8 +126,7 @@ fn link(options: &LinkOptions) -> LinkSpec {
 }
 
 fn state_root(options: &MigrationOptions) -> PathBuf {
-    let default = || state::default_root(&|name| std::env::var(name).ok());
-    options.state.clone().unwrap_or_else(default)
+    place::root(options.state.as_deref())
 }
 
 /// Send's options but for the link, which its command sets.
@@ -262,11 +265,6 @@ fn conclude(common: &CommonOptions, ended: Result<Outcome, (bool, String)>) -> E
     }
 }
 
-fn fail(line: &str) -> Exit {
-    eprintln!("pgpipe: {line}");
-    Exit::Failed
-}
-
 fn demonstrate(options: &DemoOptions) -> Exit {
     let demo = demo::Options {
         rows: options.rows,
@@ -280,31 +278,6 @@ fn demonstrate(options: &DemoOptions) -> Exit {
         Ok(demo::ExitKind::Verified) => Exit::Done,
         Ok(demo::ExitKind::Different) => Exit::Failed,
         Ok(demo::ExitKind::Interrupted) => Exit::Resumable,
-        Err(error) => fail(&one_line(&error)),
-    }
-}
-
-/// Ends the keeper; a send that is at work notices at once and tells recv.
-fn abort(options: &AbortOptions) -> Exit {
-    let root = state_root(&options.migration);
-    let name = &options.migration.migration;
-    let dir = root.join(name).join("send");
-    if let Err(error) = std::fs::read_dir(&dir) {
-        let dir = dir.display();
-        return fail(&format!(
-            "cannot look for migration {name} in {dir}: {error}; is --state right, and the user?"
-        ));
-    }
-    match send::release_keeper(&dir) {
-        Ok(true) => {
-            println!("migration {name}: the snapshot is released, nothing is held on the source");
-            println!("the target keeps what was committed; empty it before a new migration");
-            Exit::Done
-        }
-        Ok(false) => {
-            println!("migration {name}: no snapshot is held ({})", dir.display());
-            Exit::Done
-        }
         Err(error) => fail(&one_line(&error)),
     }
 }

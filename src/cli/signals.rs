@@ -23,9 +23,8 @@ impl Interrupt {
     /// `notice` runs at the first signal: it says that the stop is under way and that a second
     /// signal ends the process, through the progress display so as not to tear the bar.
     pub fn install(wish: Wish, notice: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let interrupt = signal(SignalKind::interrupt())?;
-        let terminate = signal(SignalKind::terminate())?;
-        let task = tokio::spawn(watch_signals(interrupt, terminate, wish.clone(), notice));
+        let signals = signals()?;
+        let task = tokio::spawn(watch_signals(signals, wish.clone(), notice));
         Ok(Self { wish, task })
     }
 
@@ -45,25 +44,37 @@ impl Drop for Interrupt {
     }
 }
 
-async fn watch_signals(
-    mut interrupt: Signal,
-    mut terminate: Signal,
-    wish: Wish,
-    notice: impl FnOnce() + Send,
-) {
-    next(&mut interrupt, &mut terminate).await;
-    wish.stop();
-    notice();
-    next(&mut interrupt, &mut terminate).await;
-    eprintln!("\npgpipe: stopped; what is committed stays, the same command goes on from there");
-    process::exit(i32::from(Exit::Resumable.code()));
+/// SIGINT and SIGTERM, taken over from now on; must be called inside a tokio runtime.
+pub(super) fn signals() -> io::Result<Signals> {
+    Ok(Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+    })
 }
 
-async fn next(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// What a user or a service manager ends a process with.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Waits for the next of either.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
+}
+
+async fn watch_signals(mut signals: Signals, wish: Wish, notice: impl FnOnce() + Send) {
+    signals.next().await;
+    wish.stop();
+    notice();
+    signals.next().await;
+    eprintln!("\npgpipe: stopped; what is committed stays, the same command goes on from there");
+    process::exit(i32::from(Exit::Resumable.code()));
 }
 
 #[cfg(test)]

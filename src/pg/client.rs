@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::cancel::CancelToken;
@@ -262,6 +263,14 @@ impl Outcome {
     /// Keeps the first error: what follows comes of it.
     fn fail(&mut self, error: PgError) {
         self.error.get_or_insert(error);
+    }
+}
+
+/// To wait, between statements, for what the server says unasked: a session that is terminated is
+/// told so, and its socket becomes readable.
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.messages.stream().as_fd()
     }
 }
 

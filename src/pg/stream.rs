@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -93,6 +94,16 @@ impl Handle {
             Self::Unix(unix) => unix.shutdown(Shutdown::Both),
             Self::Tcp(tcp) => tcp.shutdown(Shutdown::Both),
         };
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(unix) => unix.as_fd(),
+            Self::Tcp(tcp) => tcp.as_fd(),
+            Self::Tls(tls) => tls.sock.as_fd(),
+        }
     }
 }
 

@@ -229,8 +229,12 @@ fn connect(shared: &Shared, number: usize, slot: &Slot) -> Result<Restorer, Buil
         Arc::clone(&site.schema),
         site.work_mem_mib,
     )?;
-    let closer = restorer.closer()?;
-    slot.hold(&shared.brake, move || closer.close());
+    let (closer, cancel) = (restorer.closer()?, restorer.cancel_token());
+    slot.hold(&shared.brake, move || {
+        // What is not cancelled ends by itself; closing ends our wait for it in any case.
+        let _ = cancel.cancel();
+        closer.close();
+    });
     match site.journal.read(restorer.client())?.steps.len() < known {
         true => Err(BuildError::TakenBack),
         false => Ok(restorer),

@@ -13,6 +13,7 @@ use crate::sink::archive::ArchiveError;
 use crate::sink::database::DatabaseError;
 use crate::sink::ddl::DdlError;
 use crate::sink::journal::JournalError;
+use crate::sink::undo::UndoError;
 use crate::state::StateError;
 use crate::transport::TransportError;
 use crate::transport::peering::PeeringError;
@@ -83,6 +84,16 @@ pub enum RecvError {
     DisksUnseen,
     #[error("the target server has lost commits in a crash; start both again")]
     TakenBack,
+    #[error(transparent)]
+    Undo(#[from] UndoError),
+    #[error(
+        "the migration went into another database: {display}, with its journal in schema {schema}; give that one with --target and --journal-schema"
+    )]
+    OtherTarget { display: String, schema: String },
+    #[error(
+        "{path} is not the archive that the target's journal speaks of; remove by hand what the migration made, and the journal"
+    )]
+    OtherArchive { path: PathBuf },
     #[error("aborted by {by}{}", untold(*told))]
     Aborted { by: String, told: bool },
     #[error(

@@ -9,7 +9,7 @@ use twox_hash::XxHash3_128;
 use super::builder::{Builder, Site};
 use super::intake::Intake;
 use super::migration::Migration;
-use super::record::{ARCHIVE, PLAN};
+use super::record::{ARCHIVE, PLAN, TARGET, Target};
 use super::room::Room;
 use super::{Options, RecvError};
 use crate::chunk::Plan;
@@ -71,6 +71,8 @@ impl Installation {
             if let Some(warning) = warning {
                 (self.say)(&warning);
             }
+            let target = Target::look(&mut client, self.info.to_string(), journal.schema())?;
+            self.state.write(TARGET, &target)?;
             journal.create(
                 &mut client,
                 &self.options.migration,

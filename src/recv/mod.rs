@@ -7,6 +7,7 @@ mod ending;
 mod error;
 mod fetch;
 mod finishing;
+pub mod idle;
 mod inbound;
 mod installation;
 mod installing;
@@ -143,7 +144,7 @@ fn note_abort(context: &Context, ended: &Result<Outcome, RecvError>) -> Result<(
     let aborted = Aborted {
         by: by.clone(),
         peer_told: *told,
-        committed: now.chunks_done,
+        committed: Some(now.chunks_done),
         chunks: now.chunks_total,
     };
     Ok(aborted.save(&context.state)?)

@@ -3,16 +3,22 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::RecvError;
+use crate::pg::{Client, PgError};
 use crate::report::{Ending, Outcome};
 use crate::state::{StateDir, StateError};
 
-const FILE: &str = "migration";
+/// The record itself.
+pub(super) const FILE: &str = "migration";
 /// Send's plan, as offered.
 pub(super) const PLAN: &str = "plan";
 /// The same plan in a new snapshot, until the journal is of that snapshot too.
 pub(super) const RENEWED_PLAN: &str = "plan.renewed";
 /// Send's archive of the schema, as offered.
 pub(super) const ARCHIVE: &str = "schema.dump";
+
+/// Where the migration goes.
+pub(super) const TARGET: &str = "target";
 
 /// A migration as recv's state directory knows it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -46,5 +52,45 @@ impl Finished {
             ending: Ending::from_code(self.exit)?,
             report: serde_json::from_str(&self.report).ok(),
         })
+    }
+}
+
+/// The database that the journal was made in, so that no other one is taken for it later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Target {
+    pub(super) display: String,
+    pub(super) database: String,
+    pub(super) system_identifier: String,
+    pub(super) journal_schema: String,
+}
+
+impl Target {
+    pub(super) fn look(
+        client: &mut Client,
+        display: String,
+        journal_schema: &str,
+    ) -> Result<Self, PgError> {
+        let rows = client.query(
+            "SELECT current_database(), (SELECT system_identifier FROM pg_control_system())",
+        )?;
+        let row = &rows[0];
+        Ok(Self {
+            display,
+            database: row.text(0)?.to_owned(),
+            system_identifier: row.text(1)?.to_owned(),
+            journal_schema: journal_schema.to_owned(),
+        })
+    }
+
+    /// Refuses another database, or another journal's name, than the migration went into.
+    pub(super) fn must_be(&self, client: &mut Client, schema: &str) -> Result<(), RecvError> {
+        let found = Self::look(client, self.display.clone(), schema)?;
+        match found == *self {
+            true => Ok(()),
+            false => Err(RecvError::OtherTarget {
+                display: self.display.clone(),
+                schema: self.journal_schema.clone(),
+            }),
+        }
     }
 }

@@ -5,6 +5,7 @@ mod course;
 mod data;
 mod error;
 mod greeting;
+pub mod idle;
 mod offering;
 mod outbox;
 mod outgoing;
@@ -246,7 +247,7 @@ fn note_abort(context: &Context, ended: &Result<Outcome, SendError>) -> Result<(
     let aborted = Aborted {
         by: by.clone(),
         peer_told: *told,
-        committed: now.chunks_done,
+        committed: Some(now.chunks_done),
         chunks: now.chunks_total,
     };
     Ok(aborted.save(&context.state)?)

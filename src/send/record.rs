@@ -7,7 +7,8 @@ use crate::source::changes::Baseline;
 use crate::state::{StateDir, StateError};
 use crate::wire::message::{Offer, SourceInfo};
 
-const FILE: &str = "migration";
+/// The record itself.
+pub(super) const FILE: &str = "migration";
 /// The serialised plan; its digest stands in the offer.
 pub(super) const PLAN: &str = "plan";
 /// The same plan in a new snapshot, until the record names it.

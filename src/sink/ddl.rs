@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::pg::{Client, Closer, ConnInfo, PgError, session};
+use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, MAX_BATCH, Stage, Step, Task, Toc};
 use crate::sink::archive::{Archive, ArchiveError, two_steps};
 use crate::sink::journal::{Journal, StepError};
@@ -145,6 +145,12 @@ impl Restorer {
         })
     }
 
+    /// What ends the statement under way on the server; a closed socket alone is not noticed
+    /// before the statement ends.
+    pub fn cancel_token(&self) -> CancelToken {
+        self.client.cancel_token()
+    }
+
     /// The connection, for what is not an entry of the archive.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
@@ -215,9 +221,10 @@ impl Restorer {
         let bare = self.schema.bare.sql(&[id])?;
         if bare != *sql {
             let mark = format!(
-                "{}; {bare}",
+                "{}; {}; {bare}",
                 self.journal
-                    .failed_step_sql(&entry_step(id), &self.step_error(id, sql, error))
+                    .failed_step_sql(&entry_step(id), &self.step_error(id, sql, error)),
+                self.journal.steps_sql(&[bare_step(id)])
             );
             if self
                 .attempt(&[entry_step(id)], &mark, &self.label(id))?
@@ -314,17 +321,28 @@ pub fn built_step(id: DumpId) -> String {
     format!("built {id}")
 }
 
+/// The journal's name for a refused entry that was then restored without its owner: it is there.
+pub fn bare_step(id: DumpId) -> String {
+    format!("bare {id}")
+}
+
 /// The entries that the journal's steps say are restored, and those that are half done.
 pub fn restored<'a>(steps: impl IntoIterator<Item = &'a String>) -> (Vec<DumpId>, Vec<DumpId>) {
     let (mut done, mut built) = (Vec::new(), Vec::new());
     for step in steps {
-        let number = |prefix| {
-            step.strip_prefix(prefix)
-                .and_then(|n: &str| n.parse().ok())
-                .map(DumpId)
-        };
-        done.extend(number("entry "));
-        built.extend(number("built "));
+        done.extend(numbered(step, "entry "));
+        built.extend(numbered(step, "built "));
     }
     (done, built)
+}
+
+/// The refused entries that are there nevertheless, without their owner.
+pub fn restored_bare<'a>(steps: impl IntoIterator<Item = &'a String>) -> Vec<DumpId> {
+    let bare = steps.into_iter().filter_map(|step| numbered(step, "bare "));
+    bare.collect()
+}
+
+fn numbered(step: &str, prefix: &str) -> Option<DumpId> {
+    let number = step.strip_prefix(prefix)?;
+    number.parse().ok().map(DumpId)
 }

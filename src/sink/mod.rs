@@ -7,4 +7,5 @@ pub mod ddl;
 pub mod finish;
 pub mod journal;
 pub mod space;
+pub mod undo;
 pub mod writer;

@@ -13,8 +13,9 @@ pub struct Aborted {
     pub by: String,
     /// Whether the other side knows; it may go on holding what it holds if not.
     pub peer_told: bool,
-    /// Chunks that are committed on the target, and all of the plan, as far as this side knew.
-    pub committed: u64,
+    /// Chunks that are committed on the target, where this side knew.
+    pub committed: Option<u64>,
+    /// All of the plan.
     pub chunks: u64,
 }
 

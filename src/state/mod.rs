@@ -13,9 +13,11 @@ mod error;
 pub mod pairfile;
 mod pairing;
 mod root;
+mod standing;
 
 pub use aborted::{ABORTED, Aborted};
 pub use directory::{StateDir, glance};
 pub use error::StateError;
 pub use pairing::PairingState;
 pub use root::default_root;
+pub use standing::{PlanFigures, Standing};

@@ -146,6 +146,22 @@ impl Archive {
         Ok(self.script(&text)?.body.to_owned())
     }
 
+    /// The statements that drop these entries, given in the archive's order: the last first, as
+    /// pg_restore has it. Some entries have none, as they go with another.
+    pub fn drop_statements(&self, ids: &[DumpId]) -> Result<Vec<String>, ArchiveError> {
+        let both = self.print(ids, &["--clean", "--if-exists"])?;
+        let plain = self.print(ids, &[])?;
+        let odd = || ArchiveError::Script {
+            program: self.pg_restore.clone(),
+            source: ScriptError::Drops,
+        };
+        let body = self.script(&plain)?.body;
+        let head = both.rfind(body).map(|at| &both[..at]).ok_or_else(odd)?;
+        let statements = lexer::statements(head).ok_or_else(odd)?;
+        let drops = statements.into_iter().filter(|s| !is_preamble(s));
+        Ok(drops.map(str::to_owned).collect())
+    }
+
     fn script<'a>(&self, text: &'a str) -> Result<script::Script<'a>, ArchiveError> {
         script::parse(text).map_err(|source| ArchiveError::Script {
             program: self.pg_restore.clone(),
@@ -199,4 +215,11 @@ impl Archive {
         }
         Ok(output.stdout)
     }
+}
+
+/// What pg_restore prints before the DROP statements. `\restrict KEY`, which is no statement, comes
+/// out together with the SET that follows it.
+fn is_preamble(statement: &str) -> bool {
+    let starts = ["SET ", "SELECT pg_catalog.set_config(", "\\restrict "];
+    starts.iter().any(|start| statement.starts_with(start))
 }

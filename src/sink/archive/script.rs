@@ -40,6 +40,8 @@ pub enum ScriptError {
     NoUnrestrict,
     #[error("unexpected line before the first entry: {0:?}")]
     Preamble(String),
+    #[error("with --clean it is not the same script with DROP statements before it")]
+    Drops,
 }
 
 #[derive(Debug)]

@@ -150,6 +150,18 @@ impl Journal {
         }
     }
 
+    /// The steps that were done, without those that the server refused.
+    pub fn made(&self, client: &mut Client) -> Result<BTreeSet<String>, JournalError> {
+        let rows = client
+            .query(&format!(
+                "SELECT step FROM {}.step WHERE message IS NULL",
+                self.sql_schema()
+            ))
+            .map_err(|e| self.failed(e))?;
+        let steps = rows.iter().filter_map(|row| row.get(0).map(str::to_owned));
+        Ok(steps.collect())
+    }
+
     /// Makes the journal and writes the migration's row, in one transaction.
     pub fn create(
         &self,

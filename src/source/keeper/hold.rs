@@ -7,10 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::{Birth, Kept, LOG, Spec, socket_path};
+use super::{Birth, Kept, LOG, Spec, Standing, socket_path};
 
 /// The keeper answers from memory; longer means that it hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// It asks its server, which may be slow to let it in.
+const STANDING_LIMIT: Duration = Duration::from_secs(15);
 
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +103,16 @@ impl Keeper {
         stream.write_all(b"watch\n").ok()?;
         Some(Watch(std::sync::Arc::new(stream)))
     }
+}
+
+/// How the keeper that lives in this state directory is, if one does. Asking keeps it alive no longer.
+pub fn standing(dir: &Path) -> Option<Standing> {
+    let handle = File::open(dir).ok()?;
+    let mut stream = UnixStream::connect(socket_path(&handle)).ok()?;
+    stream.set_read_timeout(Some(STANDING_LIMIT)).ok()?;
+    stream.set_write_timeout(Some(ANSWER_LIMIT)).ok()?;
+    stream.write_all(b"status\n").ok()?;
+    serde_json::from_str(&read_line(&stream).ok()?).ok()
 }
 
 /// A connection to the keeper that exists to see it end; dropping it ends the watch.

@@ -5,13 +5,14 @@
 //! send's state directory. As long as a send is connected the keeper lives; after the last one it
 //! waits `--keep-snapshot` for the next, then ends. `release` ends it at once.
 
+mod desk;
 mod hold;
 mod locks;
 pub mod process;
 
 use serde::{Deserialize, Serialize};
 
-pub use hold::{Keeper, KeeperError, Watch};
+pub use hold::{Keeper, KeeperError, Watch, standing};
 
 use crate::wire::message::Snapshot;
 
@@ -38,6 +39,17 @@ pub struct Kept {
     /// Whether ACCESS SHARE is held on every table; if not, the readers' check carries it alone.
     pub locked: bool,
     pub pid: u32,
+}
+
+/// How a keeper is, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub kept: Kept,
+    /// Since the snapshot.
+    pub age_seconds: u64,
+    /// Transaction ids that vacuum cannot pass on the source because of the snapshot; nothing where
+    /// the server does not tell.
+    pub held_xids: Option<u64>,
 }
 
 /// What a new keeper says on its standard output until it is ready.

@@ -1,19 +1,20 @@
 //! The keeper's own process: `pgpipe keeper`, started by send, in a session of its own.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{Birth, Kept, Spec, locks, socket_path};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::desk::{self, Desk, Event, Held};
+use super::{Birth, Kept, Spec, locks};
 use crate::pg::{Client, ConnInfo, PgError, session};
 use crate::source::catalog;
 use crate::wire::message::Snapshot;
 
-/// How often the keeper asks its server for a sign of life. A terminated session is noticed within
-/// this time, and a firewall's idle timer never sees an idle connection.
+/// How often the keeper asks its server for a sign of life, so that a firewall's idle timer never
+/// sees an idle connection. A terminated session is noticed at once, a host that is gone by this.
 const PULSE: Duration = Duration::from_secs(2);
 
 /// Why a keeper could not start or had to end.
@@ -31,13 +32,6 @@ pub enum ProcessError {
     Rewritten(String),
 }
 
-enum Event {
-    Connected,
-    Disconnected,
-    Release(UnixStream),
-    Watch(UnixStream),
-}
-
 /// Runs a keeper until it is released or nobody needs it; returns once nothing is held any more.
 ///
 /// Reads a [`Spec`] from standard input, says on standard output how its birth goes.
@@ -52,9 +46,9 @@ pub fn run(dir: &Path) -> Result<(), ProcessError> {
         }
     };
     match born(dir, &mut say) {
-        Ok((client, kept, events, keep)) => {
+        Ok((client, kept, desk, keep)) => {
             say(Birth::Ready(kept));
-            let asker = hold(client, &events, keep);
+            let asker = hold(client, &desk, keep);
             // Before it is told: then the socket may be another keeper's.
             let _ = std::fs::remove_file(dir.join(super::SOCKET));
             if let Some(mut asker) = asker {
@@ -72,7 +66,7 @@ pub fn run(dir: &Path) -> Result<(), ProcessError> {
     }
 }
 
-type Born = (Client, Kept, Receiver<Event>, Duration);
+type Born = (Client, Kept, Desk, Duration);
 
 fn born(dir: &Path, say: &mut dyn FnMut(Birth)) -> Result<Born, ProcessError> {
     let spec = read_spec()?;
@@ -82,8 +76,17 @@ fn born(dir: &Path, say: &mut dyn FnMut(Birth)) -> Result<Born, ProcessError> {
     let kept = take_snapshot(&mut client, say)?;
     // Also asks whether send still lives: from here on the socket may be another keeper's.
     say(Birth::Waiting("the keeper's socket".into()));
-    let events = listen(dir, kept.clone())?;
-    Ok((client, kept, events, Duration::from_secs(spec.keep_seconds)))
+    let held = Held {
+        kept: kept.clone(),
+        since: Instant::now(),
+        info,
+        backend_pid: client.backend_pid(),
+    };
+    let desk = desk::listen(dir, held).map_err(|source| ProcessError::Directory {
+        dir: dir.display().to_string(),
+        source,
+    })?;
+    Ok((client, kept, desk, Duration::from_secs(spec.keep_seconds)))
 }
 
 fn read_spec() -> Result<Spec, ProcessError> {
@@ -124,80 +127,46 @@ fn take_snapshot(client: &mut Client, say: &mut dyn FnMut(Birth)) -> Result<Kept
     })
 }
 
-/// Answers on the socket in a thread; each connection is a send in touch.
-fn listen(dir: &Path, kept: Kept) -> Result<Receiver<Event>, ProcessError> {
-    let failed = |source| ProcessError::Directory {
-        dir: dir.display().to_string(),
-        source,
-    };
-    let handle = File::open(dir).map_err(failed)?;
-    let _ = std::fs::remove_file(dir.join(super::SOCKET));
-    let listener = UnixListener::bind(socket_path(&handle)).map_err(failed)?;
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (kept, sender) = (kept.clone(), sender.clone());
-            std::thread::spawn(move || serve(stream, &kept, &sender));
-        }
-    });
-    Ok(receiver)
-}
-
-/// One send: `hello` is answered with what is held, `release` ends the keeper, which is told first
-/// to whoever said `watch`; end of file leaves.
-fn serve(stream: UnixStream, kept: &Kept, events: &Sender<Event>) {
-    let _ = events.send(Event::Connected);
-    let _ = converse(stream, kept, events);
-    let _ = events.send(Event::Disconnected);
-}
-
-fn converse(stream: UnixStream, kept: &Kept, events: &Sender<Event>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?);
-    loop {
-        let mut line = String::new();
-        if lines.by_ref().take(64).read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        match line.trim_end() {
-            "hello" => writeln!(&stream, "{}", serde_json::to_string(kept)?)?,
-            "release" => {
-                let _ = events.send(Event::Release(stream.try_clone()?));
-            }
-            "watch" => {
-                let _ = events.send(Event::Watch(stream.try_clone()?));
-            }
-            _ => return Ok(()),
-        }
-    }
-}
-
 /// Holds the transaction until released, forgotten for `keep`, or ended by the server; returns who
 /// released it.
-fn hold(mut client: Client, events: &Receiver<Event>, keep: Duration) -> Option<UnixStream> {
+fn hold(mut client: Client, desk: &Desk, keep: Duration) -> Option<UnixStream> {
     let mut watchers = Vec::new();
     let mut connected = 0u32;
     let mut alone_since = Instant::now();
     loop {
-        match events.recv_timeout(PULSE) {
-            Ok(Event::Connected) => connected += 1,
-            Ok(Event::Disconnected) => {
-                connected = connected.saturating_sub(1);
-                alone_since = Instant::now();
-            }
-            Ok(Event::Watch(stream)) => watchers.push(stream),
-            Ok(Event::Release(asker)) => {
-                for mut watcher in watchers {
-                    let _ = writeln!(watcher, "released");
+        wait(&client, desk);
+        while let Some(event) = desk.next() {
+            match event {
+                Event::InTouch => connected += 1,
+                Event::Left => {
+                    connected = connected.saturating_sub(1);
+                    alone_since = Instant::now();
                 }
-                let _ = client.execute("ROLLBACK");
-                return Some(asker);
+                Event::Watch(stream) => watchers.push(stream),
+                Event::Release(asker) => {
+                    for mut watcher in watchers {
+                        let _ = writeln!(watcher, "released");
+                    }
+                    let _ = client.execute("ROLLBACK");
+                    return Some(asker);
+                }
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return None,
         }
         let forgotten = connected == 0 && alone_since.elapsed() > keep;
         if forgotten || client.execute("SELECT").is_err() {
             return None;
         }
     }
+}
+
+/// Until somebody asks, the server says something (as it does when it terminates the session), or
+/// the pulse is due.
+fn wait(client: &Client, desk: &Desk) {
+    let mut sockets = [
+        PollFd::new(client, PollFlags::IN),
+        PollFd::new(desk, PollFlags::IN),
+    ];
+    let pulse = Timespec::try_from(PULSE).expect("seconds");
+    // Interrupted or not: what there is, is looked at.
+    let _ = poll(&mut sockets, Some(&pulse));
 }

@@ -25,7 +25,7 @@ pub use self::meet::{Session, meet};
 pub use crate::wire::handshake::{Credentials, Refusal};
 
 /// The state file that holds the fingerprint of the peer's certificate.
-const PIN_FILE: &str = "peer";
+pub const PIN_FILE: &str = "peer";
 /// Three small messages; a peer that needs longer is none.
 const LIMIT: Duration = Duration::from_secs(10);
 

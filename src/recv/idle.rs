@@ -1,0 +1,138 @@
+//! Recv's state directory while no recv is at work: what it knows, and how it is given up, reset
+//! or cleaned up. All of it blocks.
+
+use std::path::{Path, PathBuf};
+
+use twox_hash::XxHash3_128;
+
+use super::record::{ARCHIVE, FILE, PLAN, Record, TARGET, Target as Noted};
+use super::{OLDEST_DUMP, RecvError};
+use crate::pg::ConnInfo;
+use crate::runtime::tools::{self, Tools};
+use crate::sink::archive::{Archive, RestoreOptions};
+use crate::sink::database::{self, DatabaseError};
+use crate::sink::journal::Journal;
+use crate::sink::undo::{Undo, Undone};
+use crate::state::{ABORTED, Aborted, PlanFigures, Standing, StateDir, StateError, glance};
+use crate::transport::auth::PIN_FILE;
+
+/// The target, as recv's own options name it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Connection string; empty for the `PG*` environment.
+    pub conninfo: String,
+    pub journal_schema: String,
+    pub pg_bin: Option<PathBuf>,
+}
+
+/// What became of the target.
+#[derive(Debug)]
+pub enum Reset {
+    /// There was no journal of this migration: nothing was touched.
+    NoJournal,
+    /// All that was ours is gone, the journal too.
+    Removed { target: String, objects: u64 },
+    /// These stay, with the journal and the record, since something of the user's depends on them.
+    Kept { removed: u64, left: Vec<String> },
+}
+
+/// What the directory knows; another process may hold it.
+pub fn standing(dir: &Path) -> Result<Standing, StateError> {
+    if let Some(aborted) = glance::<Aborted>(dir, ABORTED)? {
+        return Ok(Standing::Aborted(aborted));
+    }
+    let record = glance::<Record>(dir, FILE)?.unwrap_or_default();
+    Ok(match (record.finished, record.id) {
+        (Some(finished), _) => Standing::Finished(finished.exit),
+        (None, Some(_)) => Standing::Begun(PlanFigures::read(&dir.join(PLAN))),
+        (None, None) if dir.join(PIN_FILE).exists() => Standing::Paired,
+        (None, None) => Standing::Unpaired,
+    })
+}
+
+/// Notes that a migration is given up that no recv works on.
+pub fn abort(state: &StateDir, by: &str) -> Result<(), RecvError> {
+    if let Some(aborted) = standing(state.path())?.aborted(by) {
+        aborted.save(state)?;
+    }
+    Ok(())
+}
+
+/// Removes from the target what its journal says this migration made, then the journal, then what
+/// the directory knows of the migration; whom it is paired with stays. May be run again after a
+/// crash at any point.
+pub fn reset(state: &StateDir, migration: &str, target: &Target) -> Result<Reset, RecvError> {
+    let record = Record::load(state)?;
+    let reset = match record.id {
+        Some(id) => {
+            let journal = Journal::new(&target.journal_schema, id);
+            clear_target(state, migration, target, &journal)?
+        }
+        None => Reset::NoJournal,
+    };
+    if !matches!(reset, Reset::Kept { .. }) {
+        for file in [FILE, PLAN, ARCHIVE, TARGET, ABORTED] {
+            state.remove(file)?;
+        }
+    }
+    Ok(reset)
+}
+
+fn clear_target(
+    state: &StateDir,
+    migration: &str,
+    target: &Target,
+    journal: &Journal,
+) -> Result<Reset, RecvError> {
+    let noted: Option<Noted> = state.read(TARGET)?;
+    let info = ConnInfo::resolve(&target.conninfo, &|name| std::env::var(name).ok())?;
+    let mut client = match database::connect(&info, &format!("pgpipe reset {migration}")) {
+        // Dropped since: nothing of ours can be there.
+        Err(DatabaseError::Missing { .. })
+            if noted.as_ref().is_none_or(|n| n.database == info.dbname()) =>
+        {
+            return Ok(Reset::NoJournal);
+        }
+        other => other?,
+    };
+    if let Some(noted) = noted {
+        noted.must_be(&mut client, journal.schema())?;
+    }
+    if !journal.exists(&mut client)? {
+        return Ok(Reset::NoJournal);
+    }
+    let path = state.path().join(ARCHIVE);
+    let bytes = state.read_bytes(ARCHIVE)?.unwrap_or_default();
+    let digest = journal.begun(&mut client)?.archive_digest;
+    if digest != XxHash3_128::oneshot(&bytes) {
+        return Err(RecvError::OtherArchive { path });
+    }
+    let restore = Tools::find(target.pg_bin.as_deref())
+        .pick_restore(OLDEST_DUMP, tools::major(client.server_version()))?
+        .clone();
+    let archive = Archive::open(&restore.path, &path, RestoreOptions::default())?;
+    let Undone { removed, left } = Undo::new(&mut client, journal, &archive).run()?;
+    if !left.is_empty() {
+        return Ok(Reset::Kept { removed, left });
+    }
+    journal.drop(&mut client)?;
+    Ok(Reset::Removed {
+        target: info.to_string(),
+        objects: removed,
+    })
+}
+
+/// Drops a journal that was kept, or left; whether there was one of this migration.
+pub fn drop_journal(state: &StateDir, migration: &str, target: &Target) -> Result<bool, RecvError> {
+    let Some(id) = Record::load(state)?.id else {
+        return Ok(false);
+    };
+    let info = ConnInfo::resolve(&target.conninfo, &|name| std::env::var(name).ok())?;
+    let mut client = database::connect(&info, &format!("pgpipe cleanup {migration}"))?;
+    let journal = Journal::new(&target.journal_schema, id);
+    let there = journal.exists(&mut client)?;
+    if there {
+        journal.drop(&mut client)?;
+    }
+    Ok(there)
+}

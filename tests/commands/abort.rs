@@ -1,0 +1,141 @@
+//! Given up on either host: both sides roll back, the keeper is gone, and what is left is said.
+
+use rustix::process::Signal;
+
+use crate::support::{Databases, Run, keepers, poll, start_recv, start_send, start_side};
+use crate::{DATA, LIMIT, assert_quiet, committed, pgpipe, sessions, under_way};
+
+/// Both ended with 1 by an abort that one user asked for.
+#[track_caller]
+fn both_aborted(send: Run, recv: Run) {
+    for run in [send, recv] {
+        let end = run.wait();
+        end.must_end(1);
+        assert!(end.stderr.contains("aborted by "), "{}", end.output());
+    }
+}
+
+#[test]
+fn on_sends_host() {
+    let dbs = Databases::new("abort_send", DATA);
+    let (send, recv) = under_way(&dbs);
+    let said = pgpipe(&dbs, "send", &["abort"]);
+    said.must(
+        0,
+        &[
+            "the snapshot is released",
+            "no open transaction",
+            "chunks, the tables made for them, and the journal",
+            "pgpipe reset main",
+        ],
+    );
+    assert!(!said.stdout.contains("not told"), "{said:?}");
+    both_aborted(send, recv);
+    assert_quiet(&dbs);
+    pgpipe(&dbs, "recv", &["abort"]).must(0, &["no open transaction", "with recv's --target"]);
+}
+
+#[test]
+fn on_recvs_host() {
+    let dbs = Databases::new("abort_recv", DATA);
+    let (send, recv) = under_way(&dbs);
+    let said = pgpipe(&dbs, "recv", &["abort"]);
+    said.must(
+        0,
+        &["nothing is at work on the target", "left on the target"],
+    );
+    both_aborted(send, recv);
+    assert_quiet(&dbs);
+}
+
+/// Neither goes on with what was given up, until it is reset.
+#[test]
+fn what_was_given_up_is_not_gone_on_with() {
+    let dbs = Databases::new("abort_again", DATA);
+    let (send, recv) = under_way(&dbs);
+    pgpipe(&dbs, "send", &["abort"]).must(0, &[]);
+    both_aborted(send, recv);
+    for end in [start_send(&dbs, &[]).wait(), start_recv(&dbs, &[]).wait()] {
+        end.must_end(1);
+        assert!(end.stderr.contains("pgpipe reset main"), "{}", end.stderr);
+    }
+}
+
+/// The other side says nothing any more: it is named, and nothing waits for it for long.
+#[test]
+fn without_a_link_the_other_side_is_named() {
+    let dbs = Databases::new("abort_cut", DATA);
+    let (send, recv) = under_way(&dbs);
+    recv.signal(Signal::STOP);
+    let said = pgpipe(&dbs, "send", &["abort"]);
+    said.must(0, &["the snapshot is released", "recv was not told"]);
+    send.wait().must_end(1);
+    assert!(keepers(&dbs).is_empty());
+    recv.signal(Signal::CONT);
+    // What its host has kept for it may still tell it.
+    pgpipe(&dbs, "recv", &["abort"]).must(0, &["left on the target"]);
+    recv.wait().must_end(1);
+    assert_quiet(&dbs);
+}
+
+#[test]
+fn of_a_dead_send_and_a_dead_recv() {
+    let dbs = Databases::new("abort_dead", DATA);
+    let (send, recv) = under_way(&dbs);
+    for run in [send, recv] {
+        run.signal(Signal::KILL);
+        run.wait();
+    }
+    assert_eq!(keepers(&dbs).len(), 1);
+    pgpipe(&dbs, "send", &["abort"]).must(0, &["the snapshot is released", "recv was not told"]);
+    pgpipe(&dbs, "send", &["abort"]).must(0, &["the snapshot is released"]);
+    pgpipe(&dbs, "recv", &["abort"]).must(0, &["send was not told"]);
+    assert_quiet(&dbs);
+}
+
+/// An index build does not look at its socket: it is cancelled, not waited for.
+#[test]
+fn while_indexes_are_built() {
+    let sql = "CREATE FUNCTION nap(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE
+            AS 'BEGIN PERFORM pg_catalog.pg_sleep(120); RETURN i; END';
+        CREATE TABLE t (i int); CREATE INDEX slow ON t (nap(i));";
+    let dbs = Databases::new("abort_index", sql);
+    // Only there is it built slowly.
+    dbs.source_sql(
+        "ALTER TABLE t SET (autovacuum_enabled = false); INSERT INTO t SELECT 1 WHERE false",
+    );
+    let source = "CREATE OR REPLACE FUNCTION nap(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE
+            AS 'BEGIN RETURN i; END'; INSERT INTO t SELECT generate_series(1, 3);
+        CREATE OR REPLACE FUNCTION nap(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE
+            AS 'BEGIN PERFORM pg_catalog.pg_sleep(120); RETURN i; END'";
+    dbs.source_sql(source);
+    let (send, recv) = (start_send(&dbs, &[]), start_recv(&dbs, &[]));
+    let building = poll(LIMIT, || {
+        let seen = sessions(dbs.target(), &dbs);
+        seen.contains("index 0 active").then_some(())
+    });
+    assert!(building.is_some(), "{}", recv.stderr());
+    pgpipe(&dbs, "recv", &["abort"]).must(0, &[]);
+    both_aborted(send, recv);
+    assert_quiet(&dbs);
+}
+
+#[test]
+fn of_a_clone() {
+    let dbs = Databases::new("abort_clone", DATA);
+    let args = ["--chunk-size", "1MiB", "--jobs", "1", "--compress", "19"];
+    let clone = start_side(&dbs, "clone", &args, &[]);
+    let seen = poll(LIMIT, || (committed(&dbs) >= 1).then_some(()));
+    assert!(seen.is_some(), "{}", clone.stderr());
+    pgpipe(&dbs, "clone", &["abort"]).must(0, &["the snapshot is released", "left on the target"]);
+    let end = clone.wait();
+    end.must_end(1);
+    assert!(end.stderr.contains("aborted by "), "{}", end.stderr);
+    assert_quiet(&dbs);
+}
+
+#[test]
+fn of_nothing() {
+    let dbs = Databases::new("abort_nothing", "");
+    pgpipe(&dbs, "send", &["abort"]).must(1, &["cannot look into the state directory"]);
+}

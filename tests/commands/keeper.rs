@@ -1,0 +1,41 @@
+//! The keeper is seen, and its end is noticed.
+
+use crate::support::{Databases, keepers, poll};
+use crate::{DATA, LIMIT, assert_quiet, pgpipe, under_way};
+
+/// Its server says so, and it is not the next pulse that finds it out: the word of the server is
+/// in its log before send ends.
+#[test]
+fn its_session_is_terminated() {
+    let dbs = Databases::new("keeper_session", DATA);
+    let (send, recv) = under_way(&dbs);
+    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'pgpipe keeper main' AND datname = current_database()";
+    assert_eq!(dbs.source_sql(terminate).trim(), "t");
+    let gone = poll(LIMIT, || keepers(&dbs).is_empty().then_some(()));
+    assert!(gone.is_some(), "the keeper lives without its session");
+    assert!(send.wait().status.code() != Some(0));
+    drop(recv);
+}
+
+/// Asking for status does not count as a send in touch.
+#[test]
+fn a_look_does_not_keep_it() {
+    let dbs = Databases::new("keeper_look", DATA);
+    let recv = crate::start_recv(&dbs, &[]);
+    let mut args = crate::SLOW.to_vec();
+    args.extend(["--keep-snapshot", "3s"]);
+    let send = crate::start_send(&dbs, &args);
+    let seen = poll(LIMIT, || (crate::committed(&dbs) >= 2).then_some(()));
+    assert!(seen.is_some());
+    pgpipe(&dbs, "send", &["stop"]).must(0, &[]);
+    send.wait().must_end(3);
+    recv.wait().must_end(3);
+    let gone = poll(LIMIT, || {
+        pgpipe(&dbs, "send", &["status"]).must(0, &["stopped"]);
+        keepers(&dbs).is_empty().then_some(())
+    });
+    assert!(gone.is_some(), "the keeper outlives its time");
+    pgpipe(&dbs, "send", &["status"]).must(0, &["no snapshot is held"]);
+    assert_quiet(&dbs);
+}
