@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use twox_hash::XxHash3_128;
 
-use super::record::{ARCHIVE, FILE, PLAN, Record, TARGET, Target as Noted};
+use super::record::{ARCHIVE, FILE, PLAN, RENEWED_PLAN, Record, TARGET, Target as Noted};
 use super::{OLDEST_DUMP, RecvError};
 use crate::pg::ConnInfo;
 use crate::runtime::tools::{self, Tools};
@@ -71,7 +71,7 @@ pub fn reset(state: &StateDir, migration: &str, target: &Target) -> Result<Reset
         None => Reset::NoJournal,
     };
     if !matches!(reset, Reset::Kept { .. }) {
-        for file in [FILE, PLAN, ARCHIVE, TARGET, ABORTED] {
+        for file in [FILE, PLAN, RENEWED_PLAN, ARCHIVE, TARGET, ABORTED] {
             state.remove(file)?;
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::record::{ARCHIVE, FILE, PLAN, Record};
+use super::record::{ARCHIVE, FILE, PLAN, RENEWED_ARCHIVE, RENEWED_PLAN, Record};
 use super::{SendError, release_keeper};
 use crate::state::{ABORTED, Aborted, PlanFigures, Standing, StateDir, StateError, glance};
 use crate::transport::auth::PIN_FILE;
@@ -42,7 +42,7 @@ pub fn abort(state: &StateDir, by: &str) -> Result<bool, SendError> {
 /// snapshot was held until then.
 pub fn reset(state: &StateDir) -> Result<bool, SendError> {
     let held = release_keeper(state.path())?;
-    for file in [FILE, PLAN, ARCHIVE, ABORTED] {
+    for file in [FILE, PLAN, RENEWED_PLAN, ARCHIVE, RENEWED_ARCHIVE, ABORTED] {
         state.remove(file)?;
     }
     Ok(held)
