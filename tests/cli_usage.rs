@@ -55,6 +55,11 @@ fn every_command_has_help() {
             "clone",
             "--source --target --jobs --index-jobs --report --memory",
         ),
+        ("status", "--state --migration --watch --json"),
+        ("stop", "--state --migration"),
+        ("abort", "--state --migration"),
+        ("reset", "--state --target --journal-schema --pg-bin --yes"),
+        ("cleanup", "--state --target --journal-schema --force --yes"),
         (
             "demo",
             "--rows --pg-bin --report --progress --jobs --no-baseline",

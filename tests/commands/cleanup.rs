@@ -10,7 +10,8 @@ fn of_a_finished_one() {
         "CREATE TABLE t (i int); INSERT INTO t VALUES (1)",
     );
     let (send, recv) = migrate(&dbs, &[], &["--keep-journal"]);
-    (send.must_end(0), recv.must_end(0));
+    send.must_end(0);
+    recv.must_end(0);
     pgpipe(&dbs, "send", &["cleanup", "main"]).must(2, &["--yes"]);
     pgpipe(&dbs, "send", &["cleanup", "main", "--yes"]).must(0, &["removed"]);
     assert!(!dbs.path("send.state/main").exists());
@@ -31,7 +32,8 @@ fn of_one_that_is_not_over() {
         pgpipe(&dbs, "send", &args).must(1, &["is at work"]);
     }
     pgpipe(&dbs, "send", &["stop"]).must(0, &[]);
-    (send.wait().must_end(3), recv.wait().must_end(3));
+    send.wait().must_end(3);
+    recv.wait().must_end(3);
     for (side, consequence) in [
         ("send", "its snapshot is released"),
         ("recv", "stays there"),
@@ -51,7 +53,8 @@ fn of_an_aborted_one() {
     let dbs = Databases::new("cleanup_aborted", DATA);
     let (send, recv) = under_way(&dbs);
     pgpipe(&dbs, "recv", &["abort"]).must(0, &[]);
-    (send.wait().must_end(1), recv.wait().must_end(1));
+    send.wait().must_end(1);
+    recv.wait().must_end(1);
     for side in ["send", "recv"] {
         pgpipe(&dbs, side, &["cleanup", "main", "--yes"]).must(0, &["removed"]);
     }

@@ -103,7 +103,8 @@ fn extensions_that_were_there_stay() {
     dbs.target_sql("CREATE EXTENSION citext");
     let (send, recv) = under_way(&dbs);
     pgpipe(&dbs, "recv", &["abort"]).must(0, &[]);
-    (send.wait().must_end(1), recv.wait().must_end(1));
+    send.wait().must_end(1);
+    recv.wait().must_end(1);
     reset_recv(&dbs).must(0, &[]);
     let left = objects(&dbs);
     assert!(left.contains("extension citext"), "{left}");

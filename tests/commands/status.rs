@@ -59,7 +59,8 @@ fn at_work_stopped_and_given_up() {
         ],
     );
     pgpipe(&dbs, "send", &["stop"]).must(0, &[]);
-    (send.wait().must_end(3), recv.wait().must_end(3));
+    send.wait().must_end(3);
+    recv.wait().must_end(3);
     let sends =
         side(pgpipe(&dbs, "send", &["status", "--json", "--migration", "main"]).must(0, &[]));
     assert_eq!(
@@ -100,7 +101,8 @@ fn finished_and_never_met() {
     recv.wait().must_end(3);
     pgpipe(&dbs, "recv", &["status"]).must(0, &["unpaired", "never met"]);
     let (send, recv) = migrate(&dbs, &[], &[]);
-    (send.must_end(0), recv.must_end(0));
+    send.must_end(0);
+    recv.must_end(0);
     for host in ["send", "recv"] {
         let side = side(pgpipe(&dbs, host, &["status", "--json"]).must(0, &[]));
         assert_eq!(
@@ -118,7 +120,8 @@ fn a_watch_ends_with_what_it_watches() {
     let watch = pgpipe(&dbs, "recv", &["status", "--watch"]);
     watch.must(0, &["recv running", "recv finished with exit code 0"]);
     assert!(!watch.stdout.contains('\x1b'), "{watch:?}");
-    (send.wait().must_end(0), recv.wait().must_end(0));
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
 }
 
 #[test]

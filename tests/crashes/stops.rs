@@ -1,16 +1,10 @@
-//! Stopped on purpose: by a signal, by `pgpipe abort`, by a limit.
-
-use std::path::Path;
-use std::process::{Command, Output};
-use std::time::Duration;
+//! Stopped on purpose: by a signal, by a limit. By commands: tests/commands.
 
 use rustix::process::Signal;
 
 use crate::journal::wait_for_chunks;
-use crate::support::{Databases, assert_nothing_left, keepers, poll, start_recv, start_send};
+use crate::support::{Databases, keepers, start_recv, start_send};
 use crate::{DATA, SLOW, finish, kill, start_both};
-
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// One side is interrupted; both end with 3, the same commands go on.
 fn interrupted(name: &str, stops_send: bool) {
@@ -61,52 +55,6 @@ fn recv_stays_when_send_is_stopped() {
     recv.signal(Signal::INT);
     recv.wait().must_end(3);
     crate::support::assert_equal(&dbs);
-}
-
-fn abort(state: &Path) -> Output {
-    let mut abort = Command::new(env!("CARGO_BIN_EXE_pgpipe"));
-    abort
-        .arg("abort")
-        .arg("--state")
-        .arg(state)
-        .output()
-        .unwrap()
-}
-
-#[test]
-fn abort_ends_the_keeper_of_a_dead_send() {
-    let dbs = Databases::new("abort_dead", DATA);
-    let (send, recv) = start_both(&dbs, &[], &[]);
-    wait_for_chunks(&dbs, 2);
-    kill(send);
-    kill(recv);
-    assert_eq!(keepers(&dbs).len(), 1);
-    let said = abort(&dbs.path("send.state"));
-    assert!(said.status.success());
-    let text = String::from_utf8(said.stdout).unwrap();
-    assert!(text.contains("the snapshot is released"), "{text}");
-    let gone = poll(LIMIT, || keepers(&dbs).is_empty().then_some(()));
-    assert!(gone.is_some(), "the keeper lives");
-    let said = abort(&dbs.path("send.state"));
-    let text = String::from_utf8(said.stdout).unwrap();
-    assert!(text.contains("no snapshot is held"), "{text}");
-    dbs.target_sql("DROP SCHEMA pgpipe CASCADE");
-    assert_nothing_left(&dbs);
-}
-
-#[test]
-fn abort_ends_a_send_at_work() {
-    let dbs = Databases::new("abort_live", DATA);
-    let (send, recv) = start_both(&dbs, &[], &[]);
-    wait_for_chunks(&dbs, 2);
-    assert!(abort(&dbs.path("send.state")).status.success());
-    let (send, recv) = (send.wait(), recv.wait());
-    send.must_end(1);
-    recv.must_end(1);
-    assert!(send.stderr.contains("snapshot"), "{}", send.stderr);
-    assert!(recv.stderr.contains("pgpipe: send: "), "{}", recv.stderr);
-    dbs.target_sql("DROP SCHEMA pgpipe CASCADE");
-    assert_nothing_left(&dbs);
 }
 
 #[test]

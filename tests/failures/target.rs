@@ -1,9 +1,13 @@
 //! A target that must not be written to.
 
+use std::time::Duration;
+
 use crate::support::{
-    Databases, assert_equal, assert_nothing_left, migrate, start_recv, start_send,
+    Databases, assert_equal, assert_nothing_left, migrate, poll, start_recv, start_send,
 };
-use crate::{SMALL, fails};
+use crate::{LARGE, SLOW, SMALL, fails, stranger};
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_filled_table_is_named_and_left_alone() {
@@ -51,5 +55,31 @@ fn the_source_itself_is_no_target() {
     fails(&recv.wait(), 1, &["the source database itself"]);
     let journal = "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgpipe'";
     assert_eq!(dbs.source_sql(journal).trim(), "0");
+    assert_nothing_left(&dbs);
+}
+
+/// Another pair, with state directories of its own, into the target of one that is at work.
+#[test]
+fn another_migration_at_work_in_the_target_is_not_disturbed() {
+    let dbs = Databases::new("two_into_one", LARGE);
+    let (recv, send) = (start_recv(&dbs, &[]), start_send(&dbs, &SLOW));
+    let begun = || {
+        let there = dbs.target_sql("SELECT to_regclass('pgpipe.migration') IS NOT NULL");
+        (there.trim() == "t").then_some(())
+    };
+    assert!(poll(LIMIT, begun).is_some(), "{}", recv.stderr());
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    drop(socket);
+    let pair = dbs.path("second.pair").display().to_string();
+    let args = |link| [link, &*address, "--pair-file", &*pair];
+    let second = stranger(&dbs, "recv", "second.recv", &args("--listen"));
+    let caller = stranger(&dbs, "send", "second.send", &args("--connect")).wait();
+    let says = ["the unfinished migration \"main\" of another sender"];
+    fails(&caller, 1, &[&["recv: "], &says[..]].concat());
+    fails(&second.wait(), 1, &says);
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_equal(&dbs);
     assert_nothing_left(&dbs);
 }
