@@ -13,7 +13,7 @@ mod pair;
 mod receiving;
 mod sending;
 
-pub use receiving::{Opened, Receiving};
+pub use receiving::{Opened, Receiving, Standing, Taken};
 pub use sending::{Again, NotLive, Sending};
 
 use std::collections::{BTreeSet, HashMap};

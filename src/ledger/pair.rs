@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Again, Opened, Receiving, Sending};
+use super::{Again, Opened, Receiving, Sending, Standing, Taken};
 use crate::chunk::{Attempt, ChunkId, Held, Plan};
 use crate::planner::tests::{plan_of, table};
 
@@ -23,11 +23,7 @@ fn length(chunk: ChunkId) -> u32 {
 
 #[derive(Debug, Clone)]
 enum ToSend {
-    Ready {
-        committed: Vec<ChunkId>,
-        held: Vec<Held>,
-        last_number: u32,
-    },
+    Ready(Standing),
     Received(Held),
     Committed(ChunkId),
     Released(Attempt),
@@ -36,6 +32,7 @@ enum ToSend {
 /// A data stream: its header, and the blocks that were written and not yet read.
 #[derive(Debug)]
 struct Stream {
+    connection: u64,
     attempt: Attempt,
     /// Where a new attempt begins: `None`; where an earlier one goes on.
     from: Option<u32>,
@@ -46,12 +43,12 @@ struct Stream {
 
 #[derive(Debug, Default)]
 struct Connection {
+    number: u64,
     to_send: VecDeque<ToSend>,
     /// Send's answer to `Ready`, until recv has heard it.
     resume: Option<Vec<Attempt>>,
     /// Recv has heard it: it takes streams.
     agreed: bool,
-    streams: Vec<Stream>,
 }
 
 #[derive(Debug)]
@@ -80,7 +77,11 @@ struct Receiver {
 
 #[derive(Debug)]
 struct Decoder {
-    stream: Option<usize>,
+    /// A stream and the connection that it was taken from, as recv counts them. What had arrived of
+    /// it can be read after the connection's end.
+    stream: Option<(usize, u64)>,
+    /// The newest one, which it has not begun.
+    next: Option<(usize, u64)>,
     /// What its transaction holds.
     rows: Vec<Block>,
     whole: bool,
@@ -123,6 +124,9 @@ struct Pair {
     sender: Option<Sender>,
     receiver: Option<Receiver>,
     link: Option<Connection>,
+    connections: u64,
+    /// All that ever were.
+    streams: Vec<Stream>,
     /// The target: chunks in the order of their commits, with their rows.
     journal: Vec<(ChunkId, Vec<Block>)>,
     /// How many of them no crash can take back.
@@ -142,6 +146,8 @@ impl Pair {
             sender: None,
             receiver: None,
             link: None,
+            connections: 0,
+            streams: Vec::new(),
             journal: Vec::new(),
             durable: 0,
             undead: Vec::new(),
@@ -190,18 +196,15 @@ impl Pair {
                 receiver.receiving.commit(chunk);
             }
         }
-        if receiver.receiving.is_unsettled() {
+        let Some(standing) = receiver.receiving.begin_link() else {
             return;
-        }
-        let committed = self.plan.chunks.iter().map(|chunk| chunk.id);
-        let committed = committed.filter(|&id| receiver.receiving.is_committed(id));
-        let ready = ToSend::Ready {
-            committed: committed.collect(),
-            held: receiver.receiving.held(),
-            last_number: receiver.receiving.last_number(),
         };
+        let decoders = receiver.decoders.values_mut();
+        decoders.for_each(|decoder| decoder.next = None);
+        self.connections += 1;
         self.link = Some(Connection {
-            to_send: VecDeque::from([ready]),
+            number: self.connections,
+            to_send: VecDeque::from([ToSend::Ready(standing)]),
             ..Connection::default()
         });
     }
@@ -213,27 +216,29 @@ impl Pair {
             return;
         };
         match (message, &mut self.sender) {
-            (
-                ToSend::Ready {
+            (ToSend::Ready(standing), sender) => {
+                let Standing {
                     committed,
                     held,
                     last_number,
-                },
-                sender,
-            ) => {
+                } = standing;
+                let known = sender.as_ref().map_or(0, |s| s.sending.committed());
+                if known > committed.len() {
+                    *sender = None;
+                }
                 let sender = sender.get_or_insert_with(|| Sender {
                     sending: Sending::new(&self.plan, last_number),
                     encoders: [const { None }; JOBS],
                     attached: false,
                 });
-                committed
-                    .into_iter()
-                    .for_each(|c| drop(sender.sending.commit(c)));
+                for chunk in committed {
+                    sender.sending.commit(chunk);
+                }
                 link.resume = Some(sender.sending.resume(&held));
                 sender.attached = true;
                 for orphan in sender.sending.attach() {
                     if let Ok(again) = sender.sending.again(orphan) {
-                        write_again(link, again);
+                        write_again(&mut self.streams, link.number, again);
                     }
                 }
             }
@@ -278,8 +283,9 @@ impl Pair {
             }
             None => {}
             Some(at) => {
-                let link = link.as_mut().filter(|_| sender.attached);
-                if !at.step(&mut sender.sending, link) {
+                let link = link.as_ref().filter(|_| sender.attached);
+                let number = link.map(|link| link.number);
+                if !at.step(&mut sender.sending, &mut self.streams, number) {
                     *encoder = None;
                 }
             }
@@ -291,26 +297,28 @@ impl Pair {
         let (Some(link), Some(receiver)) = (&mut self.link, &mut self.receiver) else {
             return;
         };
-        if !link.agreed {
+        if !link.agreed || receiver.receiving.has_orphans() {
             return;
         }
-        let untaken = (0..link.streams.len()).filter(|&index| !link.streams[index].taken);
+        let takes = |stream: &Stream| stream.connection == link.number && !stream.taken;
+        let untaken = (0..self.streams.len()).filter(|&index| takes(&self.streams[index]));
         let untaken: Vec<_> = untaken.collect();
-        if untaken.is_empty() {
+        let Some(index) = self.dice.pick(untaken.into_iter()) else {
             return;
-        }
-        let index = untaken[self.dice.below(untaken.len() as u64) as usize];
-        let stream = &mut link.streams[index];
+        };
+        let stream = &mut self.streams[index];
         stream.taken = true;
         let (attempt, receiving) = (stream.attempt, &mut receiver.receiving);
         let opened = match stream.from {
             None => receiving.open(attempt),
             Some(from) => receiving.reopen(attempt, from),
         };
+        let next = Some((index, receiving.link()));
         match opened.expect("send keeps to the protocol") {
             Opened::Begins => {
                 let decoder = Decoder {
-                    stream: Some(index),
+                    stream: None,
+                    next,
                     rows: Vec::new(),
                     whole: false,
                 };
@@ -319,7 +327,7 @@ impl Pair {
             }
             Opened::GoesOn => {
                 let decoder = receiver.decoders.get_mut(&attempt);
-                decoder.expect("what is held is decoded").stream = Some(index);
+                decoder.expect("what is held is decoded").next = next;
             }
             Opened::Over => {}
         }
@@ -337,13 +345,21 @@ impl Pair {
             return receiver.roll_back(attempt);
         }
         let decoder = receiver.decoders.get_mut(&attempt).expect("just picked");
-        let (Some(index), Some(link)) = (decoder.stream, &mut self.link) else {
+        if decoder.next.is_some() && (decoder.stream.is_none() || self.dice.below(2) == 0) {
+            decoder.stream = decoder.next.take();
+        }
+        let Some((index, link)) = decoder.stream else {
             return;
         };
-        let stream = &mut link.streams[index];
-        match stream.blocks.pop_front() {
-            Some(block) => {
-                let held = receiver.receiving.received(attempt).expect("it is open");
+        let stream = &mut self.streams[index];
+        let Some(block) = stream.blocks.pop_front() else {
+            if stream.reset && !decoder.whole {
+                receiver.roll_back(attempt);
+            }
+            return;
+        };
+        match receiver.receiving.received(attempt, link) {
+            Taken::Counted(held) => {
                 decoder.rows.push(block);
                 assert_eq!(held.blocks as usize, decoder.rows.len());
                 receiver.events.push_back(Event::Received(held));
@@ -351,8 +367,8 @@ impl Pair {
                     decoder.whole = receiver.receiving.is_whole(attempt);
                 }
             }
-            None if stream.reset && !decoder.whole => receiver.roll_back(attempt),
-            None => {}
+            Taken::Stale => decoder.stream = None,
+            Taken::Over => receiver.roll_back(attempt),
         }
     }
 
@@ -427,14 +443,18 @@ impl Pair {
         self.check();
     }
 
+    /// What has arrived by then can still be read.
     fn drop_link(&mut self) {
-        self.link = None;
+        let Some(link) = self.link.take() else { return };
+        for stream in &mut self.streams {
+            if stream.connection == link.number {
+                let arrived = self.dice.below(stream.blocks.len() as u64 + 1);
+                stream.blocks.truncate(arrived as usize);
+                stream.reset = false;
+            }
+        }
         if let Some(sender) = &mut self.sender {
             sender.attached = false;
-        }
-        if let Some(receiver) = &mut self.receiver {
-            let decoders = receiver.decoders.values_mut();
-            decoders.for_each(|decoder| decoder.stream = None);
         }
     }
 
@@ -447,14 +467,19 @@ impl Pair {
         self.drop_link();
     }
 
-    /// Commits that were not durable are gone; both sides end with an error and are started again.
+    /// Commits that were not durable are gone, and with them recv, which ends with an error and is
+    /// started again; send does, or only sees its link lost.
     fn crash_target(&mut self) {
         let lost = self.journal.len() - self.durable;
         let lost = self.dice.below(lost as u64 + 1) as usize;
         self.journal.truncate(self.journal.len() - lost);
         self.durable = self.journal.len();
-        (self.sender, self.receiver, self.link) = (None, None, None);
+        self.drop_link();
+        self.receiver = None;
         self.undead.clear();
+        if self.dice.below(2) == 0 {
+            self.sender = None;
+        }
     }
 
     fn give_up(&mut self) {
@@ -463,7 +488,7 @@ impl Pair {
         };
         let place = self.dice.below(JOBS as u64) as usize;
         if let Some(encoder) = sender.encoders[place].take() {
-            encoder.reset(self.link.as_mut());
+            encoder.reset(&mut self.streams);
             sender.sending.give_back(encoder.attempt);
         }
     }
@@ -529,42 +554,51 @@ impl Pair {
 
 impl Encoder {
     /// Writes a block, or goes on over a new connection; false when it has ended.
-    fn step(&mut self, sending: &mut Sending<Block>, link: Option<&mut Connection>) -> bool {
+    fn step(
+        &mut self,
+        sending: &mut Sending<Block>,
+        streams: &mut Vec<Stream>,
+        connection: Option<u64>,
+    ) -> bool {
         if !sending.is_live(self.attempt) {
-            self.reset(link);
+            self.reset(streams);
             return false;
         }
-        let Some(link) = link else { return true };
-        if self.generation != sending.generation() && self.generation != 0 {
-            return self.go_on(sending, link);
-        }
-        if self.stream.is_none() {
-            self.generation = sending.generation();
-            self.stream = Some(begin(link, self.attempt, None));
+        let Some(connection) = connection else {
             return true;
+        };
+        if self.generation != sending.generation() && self.generation != 0 {
+            return self.go_on(sending, streams, connection);
         }
+        let Some(stream) = self.stream else {
+            self.generation = sending.generation();
+            self.stream = Some(begin(streams, connection, self.attempt, None));
+            return true;
+        };
         let block = (self.attempt.chunk, self.next);
         let last = self.next + 1 == length(self.attempt.chunk);
         sending.keep(self.attempt, block, last).expect("it is live");
         self.next += 1;
-        link.streams[self.stream.expect("just seen")]
-            .blocks
-            .push_back(block);
+        streams[stream].blocks.push_back(block);
         !(last && sending.leave(self.attempt, self.generation))
     }
 
-    fn go_on(&mut self, sending: &mut Sending<Block>, link: &mut Connection) -> bool {
+    fn go_on(
+        &mut self,
+        sending: &mut Sending<Block>,
+        streams: &mut Vec<Stream>,
+        connection: u64,
+    ) -> bool {
         self.generation = sending.generation();
         let again = sending.again(self.attempt).expect("it is live");
         let sealed = again.sealed;
-        self.stream = write_again(link, again);
+        self.stream = write_again(streams, connection, again);
         !(sealed && sending.leave(self.attempt, self.generation))
     }
 
-    fn reset(&self, link: Option<&mut Connection>) {
-        let stream = self.stream.and_then(|index| link?.streams.get_mut(index));
-        if let Some(stream) = stream.filter(|stream| stream.attempt == self.attempt) {
-            stream.reset = true;
+    fn reset(&self, streams: &mut [Stream]) {
+        if let Some(stream) = self.stream {
+            streams[stream].reset = true;
         }
     }
 }
@@ -579,23 +613,24 @@ impl Receiver {
     }
 }
 
-fn begin(link: &mut Connection, attempt: Attempt, from: Option<u32>) -> usize {
-    link.streams.push(Stream {
+fn begin(streams: &mut Vec<Stream>, connection: u64, attempt: Attempt, from: Option<u32>) -> usize {
+    streams.push(Stream {
+        connection,
         attempt,
         from,
         blocks: VecDeque::new(),
         reset: false,
         taken: false,
     });
-    link.streams.len() - 1
+    streams.len() - 1
 }
 
-fn write_again(link: &mut Connection, again: Again<Block>) -> Option<usize> {
+fn write_again(streams: &mut Vec<Stream>, connection: u64, again: Again<Block>) -> Option<usize> {
     if again.sealed && again.blocks.is_empty() {
         return None;
     }
-    let index = begin(link, again.attempt, Some(again.from));
-    link.streams[index].blocks.extend(again.blocks);
+    let index = begin(streams, connection, again.attempt, Some(again.from));
+    streams[index].blocks.extend(again.blocks);
     Some(index)
 }
 

@@ -14,6 +14,30 @@ pub struct Receiving {
     tries: Vec<u32>,
     /// The highest number of any attempt at each chunk.
     latest: Vec<u32>,
+    /// Counts connections. What was taken from an earlier one's stream after this one has been told
+    /// how far each attempt is, does not count.
+    link: u64,
+}
+
+/// What a new connection is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub committed: Vec<ChunkId>,
+    pub held: Vec<Held>,
+    /// The highest number of any attempt so far: a sender that does not know it begins above, so
+    /// that no two attempts are ever taken for one.
+    pub last_number: u32,
+}
+
+/// What became of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts.
+    Counted(Held),
+    /// It comes from a connection that has been followed by another, which brings it again.
+    Stale,
+    /// The attempt is over.
+    Over,
 }
 
 /// An attempt under way: from its stream's header to its commit, or its end without one.
@@ -33,6 +57,8 @@ enum Fate {
     Dropped,
     /// All of it is checked and with the server: only the journal knows how it ends.
     Whole,
+    /// The same, and the sender does not know the attempt: its chunk may come again before that.
+    Orphaned,
 }
 
 /// How a stream's header was taken.
@@ -53,20 +79,44 @@ impl Receiving {
             incoming: BTreeMap::new(),
             tries: vec![0; plan.chunks.len()],
             latest: vec![0; plan.chunks.len()],
+            link: 0,
         }
+    }
+
+    /// A new connection: what it is to be told. Nothing while an attempt is with the server and its
+    /// end unknown: that is to be waited for.
+    pub fn begin_link(&mut self) -> Option<Standing> {
+        if self.is_unsettled() {
+            return None;
+        }
+        self.link += 1;
+        let chunks = (0..self.tries.len() as u32).map(ChunkId);
+        Some(Standing {
+            committed: chunks.filter(|&id| self.is_committed(id)).collect(),
+            held: self.held(),
+            last_number: self.latest.iter().copied().max().unwrap_or(0),
+        })
+    }
+
+    /// The connection of the moment, by which streams are told apart.
+    pub fn link(&self) -> u64 {
+        self.link
     }
 
     /// A stream that begins an attempt: claims its chunk. An earlier attempt gives way, as the sender
     /// has given it up: its stream's end may be on its way still. Not one that is with the server.
     ///
-    /// The streams of two attempts may be seen in the wrong order: then the first one is over.
+    /// The streams of two attempts may be seen in the wrong order: then the first one is over. So is
+    /// one at a chunk that is committed: the sender is about to hear that.
     pub fn open(&mut self, attempt: Attempt) -> Result<Opened, ClaimError> {
         let seen = self.latest.get(attempt.chunk.0 as usize);
-        if seen.is_some_and(|&number| number > attempt.number) {
+        let later = seen.is_some_and(|&number| number > attempt.number);
+        if later || self.is_committed(attempt.chunk) {
             return Ok(Opened::Over);
         }
+        let may_go = |fate| matches!(fate, Fate::Open | Fate::Dropped);
         let earlier = self.incoming.get(&attempt.chunk);
-        if earlier.is_some_and(|e| e.number < attempt.number && e.fate != Fate::Whole) {
+        if earlier.is_some_and(|e| e.number < attempt.number && may_go(e.fate)) {
             self.incoming.remove(&attempt.chunk);
             self.ledger.release(attempt.chunk);
         }
@@ -100,19 +150,26 @@ impl Receiving {
         }
     }
 
-    /// One more block of the attempt is here; how many that are. Nothing where it was dropped.
-    pub fn received(&mut self, attempt: Attempt) -> Option<Held> {
-        let incoming = self.find(attempt).filter(|i| i.fate == Fate::Open)?;
-        incoming.blocks += 1;
-        let blocks = incoming.blocks;
-        Some(Held { attempt, blocks })
+    /// One more block of the attempt is here, from a stream of this connection.
+    pub fn received(&mut self, attempt: Attempt, link: u64) -> Taken {
+        let current = self.link;
+        let incoming = self.find(attempt).filter(|i| i.fate == Fate::Open);
+        match incoming {
+            None => Taken::Over,
+            Some(_) if link != current => Taken::Stale,
+            Some(incoming) => {
+                incoming.blocks += 1;
+                let blocks = incoming.blocks;
+                Taken::Counted(Held { attempt, blocks })
+            }
+        }
     }
 
     /// All of the attempt is here and checked: from now on it cannot be dropped. False where it was
     /// dropped before.
     pub fn is_whole(&mut self, attempt: Attempt) -> bool {
         match self.find(attempt) {
-            Some(incoming) if incoming.fate != Fate::Dropped => {
+            Some(incoming) if incoming.fate == Fate::Open => {
                 incoming.fate = Fate::Whole;
                 true
             }
@@ -138,8 +195,7 @@ impl Receiving {
         self.ledger.commit(chunk)
     }
 
-    /// What a new connection can go on with.
-    pub fn held(&self) -> Vec<Held> {
+    fn held(&self) -> Vec<Held> {
         let open = self.incoming.iter().filter(|(_, i)| i.fate == Fate::Open);
         open.map(|(&chunk, incoming)| Held {
             attempt: Attempt {
@@ -153,6 +209,12 @@ impl Receiving {
 
     /// The sender goes on with these; gives those that are dropped for it.
     pub fn keep_only(&mut self, attempts: &[Attempt]) -> Vec<Attempt> {
+        for (&chunk, incoming) in &mut self.incoming {
+            let number = incoming.number;
+            if incoming.fate == Fate::Whole && !attempts.contains(&Attempt { chunk, number }) {
+                incoming.fate = Fate::Orphaned;
+            }
+        }
         let mut dropped = Vec::new();
         for held in self.held() {
             if !attempts.contains(&held.attempt)
@@ -165,9 +227,15 @@ impl Receiving {
         dropped
     }
 
-    /// Whether an attempt is with the server and its end unknown: a new connection waits for that.
-    pub fn is_unsettled(&self) -> bool {
-        self.incoming.values().any(|i| i.fate == Fate::Whole)
+    fn is_unsettled(&self) -> bool {
+        let with_the_server = |fate| matches!(fate, Fate::Whole | Fate::Orphaned);
+        self.incoming.values().any(|i| with_the_server(i.fate))
+    }
+
+    /// Whether such an attempt is one that the sender does not know: no stream is to be taken before
+    /// its end, as it may be at the same chunk.
+    pub fn has_orphans(&self) -> bool {
+        self.incoming.values().any(|i| i.fate == Fate::Orphaned)
     }
 
     pub fn is_dropped(&self, attempt: Attempt) -> bool {
@@ -178,12 +246,6 @@ impl Receiving {
     /// How often the chunk has begun, the attempt under way included.
     pub fn tries(&self, chunk: ChunkId) -> u32 {
         self.tries.get(chunk.0 as usize).copied().unwrap_or(0)
-    }
-
-    /// The highest number of any attempt so far: a sender that does not know it begins above, so that
-    /// no two attempts are ever taken for one.
-    pub fn last_number(&self) -> u32 {
-        self.latest.iter().copied().max().unwrap_or(0)
     }
 
     pub fn is_committed(&self, chunk: ChunkId) -> bool {
@@ -226,15 +288,15 @@ mod tests {
         let mut receiving = receiving();
         let one = attempt(0, 1);
         assert_eq!(receiving.open(one), Ok(Opened::Begins));
-        receiving.received(one);
-        assert_eq!(receiving.received(one).unwrap().blocks, 2);
-        assert_eq!(
-            receiving.held(),
-            [Held {
-                attempt: one,
-                blocks: 2
-            }]
-        );
+        let old = receiving.link();
+        receiving.received(one, old);
+        let held = Held {
+            attempt: one,
+            blocks: 2,
+        };
+        assert_eq!(receiving.received(one, old), Taken::Counted(held));
+        assert_eq!(receiving.begin_link().unwrap().held, [held]);
+        assert_eq!(receiving.received(one, old), Taken::Stale);
         assert_eq!(receiving.keep_only(&[one]), []);
         assert_eq!(receiving.reopen(one, 2), Ok(Opened::GoesOn));
         assert!(receiving.reopen(one, 1).is_err());
@@ -252,7 +314,7 @@ mod tests {
         assert!(!receiving.is_whole(one) && receiving.is_dropped(one));
         assert_eq!(receiving.open(two), Ok(Opened::Begins));
         assert!(!receiving.release(one));
-        assert!(receiving.received(one).is_none());
+        assert_eq!(receiving.received(one, 0), Taken::Over);
         assert!(receiving.is_whole(two));
     }
 
@@ -261,14 +323,13 @@ mod tests {
         let mut receiving = receiving();
         let one = attempt(0, 1);
         receiving.open(one).unwrap();
-        assert!(receiving.is_whole(one) && receiving.is_unsettled());
-        assert!(receiving.held().is_empty());
+        assert!(receiving.is_whole(one));
+        assert_eq!(receiving.begin_link(), None);
         assert_eq!(receiving.keep_only(&[]), []);
+        assert!(receiving.has_orphans());
         receiving.commit(ChunkId(0));
-        assert!(!receiving.is_unsettled());
-        assert_eq!(
-            receiving.open(attempt(0, 2)),
-            Err(ClaimError::Committed(ChunkId(0)))
-        );
+        assert!(!receiving.has_orphans());
+        assert_eq!(receiving.begin_link().unwrap().committed, [ChunkId(0)]);
+        assert_eq!(receiving.open(attempt(0, 2)), Ok(Opened::Over));
     }
 }

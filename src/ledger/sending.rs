@@ -187,6 +187,11 @@ impl<B: Clone> Sending<B> {
         outgoing.is_none_or(|outgoing| outgoing.kept.is_empty())
     }
 
+    /// How many chunks are committed.
+    pub fn committed(&self) -> usize {
+        self.ledger.committed
+    }
+
     pub fn all_committed(&self) -> bool {
         self.ledger.all_committed()
     }

@@ -14,7 +14,7 @@ use super::worker::{self, Event, Incoming, Shared, WorkError};
 use super::writing::Writing;
 use crate::chunk::{Attempt, ChunkId};
 use crate::codec::{ChunkParams, MAX_WINDOW_LOG};
-use crate::ledger::ClaimError;
+use crate::ledger::{ClaimError, Standing};
 use crate::pg::session::transfer_encoding;
 use crate::runtime::{BLOCK_BYTES, Brake, Pool, Workers, blocking, dispose};
 use crate::sink::writer::Written;
@@ -68,12 +68,12 @@ impl Moving {
         params: ChunkParams,
         stream: RecvStream,
     ) -> Result<(), ClaimError> {
-        let streams = self.shared.intake.open(attempt, stream)?;
-        if let (Some(streams), Some(attempts)) = (streams, &self.attempts) {
+        let feed = self.shared.intake.open(attempt, stream)?;
+        if let (Some(feed), Some(attempts)) = (feed, &self.attempts) {
             let incoming = Incoming {
                 attempt,
                 params,
-                streams,
+                feed,
             };
             // Where its decoders have all ended, one of them has told why.
             let _ = attempts.send(incoming);
@@ -88,7 +88,7 @@ impl Moving {
                 Some(Event::Failed(error)) => return error,
                 Some(Event::Committed(id, written)) => commit(id, &written),
                 // A new connection is told what is held then.
-                Some(Event::Received(_) | Event::Released(_)) => {}
+                Some(Event::Released(_)) => {}
                 None => std::future::pending().await,
             }
         }
@@ -103,44 +103,50 @@ impl Drop for Moving {
     }
 }
 
-/// Before what is held is told: waits until nothing is with the server whose end is not known.
-pub(super) async fn settle(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
-    let Some(mut moving) = context.installed().moving.take() else {
-        return Ok(());
-    };
-    let settled = settle_with(context, talk, &mut moving).await;
-    context.installed().moving = Some(moving);
+/// What send is to be told of what is here. Waits until nothing is with the server whose end is not
+/// known.
+pub(super) async fn settle(context: &mut Context, talk: &mut Talk) -> Result<Standing, Break> {
+    let mut moving = context.installed().moving.take();
+    let settled = settle_with(context, talk, moving.as_mut()).await;
+    context.installed().moving = moving;
     settled
 }
 
 async fn settle_with(
     context: &mut Context,
     talk: &mut Talk,
-    moving: &mut Moving,
-) -> Result<(), Break> {
+    mut moving: Option<&mut Moving>,
+) -> Result<Standing, Break> {
     let meter = Arc::clone(&context.display.meter);
     loop {
-        let event = match moving.happened.try_recv() {
-            Ok(event) => event,
-            Err(_) if !moving.shared.intake.is_unsettled() => break,
-            Err(_) => {
-                meter.waiting_for(Some("the target to commit what it has".into()));
-                tokio::select! {
-                    Some(event) = moving.happened.recv() => event,
-                    heard = talk.hear() => {
-                        heard?;
-                        return Err(RecvError::Protocol("a message out of turn").into());
-                    }
-                }
-            }
+        while let Some(event) = moving.as_mut().and_then(|m| m.happened.try_recv().ok()) {
+            note(context, event)?;
+        }
+        if let Some(standing) = context.installed().intake.begin_link() {
+            meter.waiting_for(None);
+            return Ok(standing);
+        }
+        let Some(moving) = &mut moving else {
+            return Err(RecvError::Protocol("an attempt that nobody writes").into());
         };
-        match event {
-            Event::Committed(id, written) => commit(context, id, &written),
-            Event::Failed(error) => return Err(error.into()),
-            Event::Received(_) | Event::Released(_) => {}
+        meter.waiting_for(Some("the target to commit what it has".into()));
+        tokio::select! {
+            Some(event) = moving.happened.recv() => note(context, event)?,
+            heard = talk.hear() => {
+                heard?;
+                return Err(RecvError::Protocol("a message out of turn").into());
+            }
         }
     }
-    meter.waiting_for(None);
+}
+
+/// What is told in one piece to a new connection.
+fn note(context: &mut Context, event: Event) -> Result<(), RecvError> {
+    match event {
+        Event::Committed(id, written) => commit(context, id, &written),
+        Event::Failed(error) => return Err(error),
+        Event::Released(_) => {}
+    }
     Ok(())
 }
 
@@ -174,15 +180,18 @@ async fn write_all(
 ) -> Result<(), Break> {
     let connection = talk.connection().clone();
     let mut built = context.installed().builder.watch();
+    let intake = Arc::clone(&moving.shared.intake);
     while !context.installed().intake.all_committed() {
         tokio::select! {
             message = talk.hear() => {
                 message?;
                 return Err(RecvError::Protocol("a message out of turn").into());
             }
-            stream = connection.accept_data() => take(talk, moving, stream?).await?,
+            stream = connection.accept_data(), if !moving.shared.intake.has_orphans() => {
+                take(talk, moving, stream?).await?;
+            }
+            held = intake.news() => talk.say(&ToSend::Received(held)).await?,
             Some(event) = moving.happened.recv() => match event {
-                Event::Received(held) => talk.say(&ToSend::Received(held)).await?,
                 Event::Committed(id, written) => {
                     commit(context, id, &written);
                     talk.say(&ToSend::Committed { chunk: id }).await?;

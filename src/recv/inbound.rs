@@ -1,20 +1,22 @@
 //! A chunk on its way in: blocks are read, over as many connections as it takes, checked, and rebuilt
 //! to COPY bytes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use tokio::time::timeout;
 
-use super::intake::Streams;
-use super::worker::{Event, Shared, WorkError};
+use super::intake::{Fed, Feed};
+use super::worker::{Shared, WorkError};
 use crate::chunk::{Attempt, Chunk, Digest};
 use crate::codec::{ChunkDecoder, DecodeError, HEADER_LEN, Header, Kind};
 use crate::copy::Scanner;
+use crate::ledger::Taken;
 use crate::report::{Counted, Stage};
 use crate::runtime::Pool;
 use crate::sink::writer::Piece;
-use crate::transport::{RecvStream, TransportError};
+use crate::transport::TransportError;
 use crate::wire::frame;
 use crate::wire::message::ChunkEnd;
 
@@ -28,9 +30,9 @@ pub(super) struct Inbound<'a> {
     attempt: Attempt,
     chunk: &'a Chunk,
     decoder: &'a mut ChunkDecoder,
-    streams: Streams,
+    feed: Arc<Feed>,
     /// Of the connection of the moment; nothing while there is none.
-    stream: Option<RecvStream>,
+    stream: Option<Fed>,
     /// How long a living connection may be silent. Nothing before the first block, when no
     /// transaction is open.
     silence: Option<Duration>,
@@ -49,14 +51,14 @@ impl<'a> Inbound<'a> {
         shared: &'a Shared,
         attempt: Attempt,
         decoder: &'a mut ChunkDecoder,
-        streams: Streams,
+        feed: Arc<Feed>,
     ) -> Self {
         Self {
             shared,
             attempt,
             chunk: shared.chunk(attempt.chunk),
             decoder,
-            streams,
+            feed,
             stream: None,
             silence: None,
             payload: Vec::new(),
@@ -120,28 +122,38 @@ impl<'a> Inbound<'a> {
         Ok(header)
     }
 
-    /// Reads what is counted as one, from its beginning again after each lost connection, and tells
-    /// send that it need not be kept.
+    /// Reads what is counted as one, from its beginning again after each lost connection, so that
+    /// send need not keep it.
     fn whole<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, WorkError>,
     ) -> Result<T, WorkError> {
-        let got = loop {
-            match read(self) {
-                Err(WorkError::Transport(error)) if error.is_disconnected() => {}
+        loop {
+            let got = match read(self) {
+                Err(WorkError::Transport(error)) if error.is_disconnected() => continue,
                 Err(WorkError::Transport(TransportError::Reset { .. })) => {
                     return Err(WorkError::Over);
                 }
-                other => break other?,
+                other => other?,
+            };
+            let link = self.stream.as_ref().map_or(0, |fed| fed.link);
+            match self.shared.intake.received(self.attempt, link) {
+                Taken::Counted(_) => {
+                    self.silence = Some(self.patience());
+                    return Ok(got);
+                }
+                // It came over a connection that is no more, whose successor brings it again.
+                Taken::Stale => self.stream = None,
+                Taken::Over => return Err(WorkError::Over),
             }
-        };
-        let held = self.shared.intake.received(self.attempt);
-        self.shared
-            .tell(Event::Received(held.ok_or(WorkError::Over)?));
+        }
+    }
+
+    /// How long to wait for send: longer at each further try.
+    fn patience(&self) -> Duration {
         let tries = self.shared.intake.tries(self.chunk.id).max(1);
         let longer = 2_u32.saturating_pow(tries - 1).min(LONGEST_STALL);
-        self.silence = Some(self.shared.stall * longer);
-        Ok(got)
+        self.shared.stall * longer
     }
 
     fn block(
@@ -264,7 +276,7 @@ impl<'a> Inbound<'a> {
     }
 
     fn nothing_behind(&mut self) -> Result<(), WorkError> {
-        let Some(stream) = &mut self.stream else {
+        let Some(Fed { stream, .. }) = &mut self.stream else {
             return Ok(());
         };
         let (intake, runtime) = (&self.shared.intake, &self.shared.runtime);
@@ -295,14 +307,14 @@ impl<'a> Inbound<'a> {
     /// Reads from the connection of the moment; a new one has the current block from its beginning.
     async fn read_on(&mut self, bytes: &mut [u8]) -> Result<(), WorkError> {
         if self.stream.is_none() {
-            let next = timeout(self.shared.stall, self.streams.recv()).await;
+            let next = timeout(self.patience(), self.feed.next()).await;
             self.stream = next.ok().flatten();
         }
         // Nobody goes on with it.
-        let stream = self.stream.as_mut().ok_or(WorkError::Over)?;
+        let Fed { stream, .. } = self.stream.as_mut().ok_or(WorkError::Over)?;
         let read = tokio::select! {
             read = stream.read_exact_within(bytes, self.silence) => read,
-            next = self.streams.recv() => {
+            next = self.feed.next() => {
                 self.stream = Some(next.ok_or(WorkError::Over)?);
                 return Err(TransportError::ClosedByUs.into());
             }

@@ -26,6 +26,11 @@ pub(super) async fn install(
         // The journal judges whether this one is.
         dispose(context.migration.take()).await?;
     }
+    let jobs = context.migration.as_ref().map(|known| known.greet.jobs);
+    if jobs.is_some_and(|jobs| jobs != greet.jobs) {
+        // As many workers as another send wants.
+        dispose(context.migration.take()).await?;
+    }
     if let Some(known) = &mut context.migration {
         known.greet = greet.clone();
         return Ok(());

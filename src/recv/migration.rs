@@ -42,6 +42,9 @@ impl Marks<'_> {
 
     /// The same for a chunk that this process has written.
     pub(super) fn commit(&self, meter: &Meter, id: ChunkId, written: &Written) {
+        if self.intake.is_committed(id) {
+            return;
+        }
         self.adopt(id);
         let raw_bytes = match written {
             Written::Committed(parts) => parts.iter().map(|p| p.digest.bytes).sum(),

@@ -170,7 +170,8 @@ async fn open(
         stream_window: budget.stream_window,
         connection_window: budget.connection_window,
         send_window: budget.send_window,
-        max_streams: u32::try_from(budget.jobs).unwrap_or(u32::MAX),
+        // After a lost connection send goes on with attempts that its workers have left.
+        max_streams: u32::try_from(2 * budget.jobs).unwrap_or(u32::MAX),
         ..Limits::default()
     };
     let (code, say) = (options.code.clone(), Arc::clone(&display.say));

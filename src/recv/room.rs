@@ -15,11 +15,13 @@ use crate::sink::space::{Shortage, Space};
 const PAUSE: Duration = Duration::from_secs(1);
 /// What is kept where the user says nothing.
 const DEFAULT_BYTES: u64 = 1 << 30;
+/// The same on a small disk: this share of it.
+const DEFAULT_SHARE: u64 = 20;
 
 /// How much is to stay free on the target's disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeepFree {
-    /// 1 GiB where the disks can be seen from here.
+    /// 1 GiB, or a twentieth of a smaller disk, where the disks can be seen from here.
     #[default]
     IfSeen,
     Bytes(u64),
@@ -41,6 +43,8 @@ impl KeepFree {
 pub(super) struct Room {
     space: Space,
     keep: u64,
+    /// The user has said so.
+    wanted: bool,
 }
 
 impl Room {
@@ -50,13 +54,24 @@ impl Room {
             return Ok(None);
         };
         match space {
-            Some(space) => Ok(Some(Self { space, keep: bytes })),
+            Some(space) => Ok(Some(Self {
+                space,
+                keep: bytes,
+                wanted: keep != KeepFree::IfSeen,
+            })),
             None if keep == KeepFree::IfSeen => {
                 tracing::debug!("the target's disks cannot be seen from here");
                 Ok(None)
             }
             None => Err(RecvError::DisksUnseen),
         }
+    }
+
+    fn shortage(&self) -> Option<Shortage> {
+        self.space.shortage(&|size| match self.wanted {
+            true => self.keep,
+            false => self.keep.min(size / DEFAULT_SHARE),
+        })
     }
 
     /// A line of warning where rows of so many bytes are more than there is room for.
@@ -76,7 +91,7 @@ impl Room {
 
 /// The watch over the disks; ends with its owner.
 pub(super) struct RoomWatch {
-    shortage: Arc<OnceLock<(Shortage, u64)>>,
+    shortage: Arc<OnceLock<Shortage>>,
     task: JoinHandle<()>,
 }
 
@@ -97,10 +112,10 @@ impl RoomWatch {
     pub(super) fn error(&self) -> Option<RecvError> {
         self.shortage
             .get()
-            .map(|(shortage, keep)| RecvError::TooLittleRoom {
+            .map(|shortage| RecvError::TooLittleRoom {
                 directory: shortage.directory.clone(),
                 free: units::size(shortage.free),
-                keep: units::size(*keep),
+                keep: units::size(shortage.keep),
             })
     }
 }
@@ -115,7 +130,7 @@ async fn look(
     room: Option<Room>,
     mut user: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
-    found: Arc<OnceLock<(Shortage, u64)>>,
+    found: Arc<OnceLock<Shortage>>,
 ) {
     let wished = async {
         // Where the wish's owner has gone, nobody wishes any more.
@@ -128,8 +143,8 @@ async fn look(
             return std::future::pending().await;
         };
         loop {
-            if let Some(shortage) = room.space.shortage(room.keep) {
-                let _ = found.set((shortage, room.keep));
+            if let Some(shortage) = room.shortage() {
+                let _ = found.set(shortage);
                 return;
             }
             sleep(PAUSE).await;

@@ -161,14 +161,12 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     };
     meter.waiting_for(None);
     installing::install(context, talk, &greet, &offer).await?;
-    data::settle(context, talk).await?;
-    let migration = context.installed();
-    let (held, last_number) = migration.intake.held();
+    let standing = data::settle(context, talk).await?;
     let ready = ToSend::Ready {
-        committed: migration.committed(),
-        held,
-        last_number,
-        data_durable: migration.data_durable,
+        committed: standing.committed,
+        held: standing.held,
+        last_number: standing.last_number,
+        data_durable: context.installed().data_durable,
     };
     talk.say(&ready).await?;
     if !context.installed().data_durable {

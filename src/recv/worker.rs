@@ -13,8 +13,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::RecvError;
 use super::inbound::Inbound;
-use super::intake::{Intake, Streams};
-use crate::chunk::{Attempt, Chunk, ChunkId, Held, Plan};
+use super::intake::{Feed, Intake};
+use crate::chunk::{Attempt, Chunk, ChunkId, Plan};
 use crate::codec::{ChunkDecoder, ChunkParams, DecodeError};
 use crate::copy::ScanError;
 use crate::report::Meter;
@@ -26,8 +26,6 @@ use crate::wire::frame::FrameError;
 
 /// What the threads tell the session, in a channel that outlives it.
 pub(super) enum Event {
-    /// So many blocks of an attempt are here.
-    Received(Held),
     Committed(ChunkId, Written),
     /// An attempt was rolled back; send does not know.
     Released(Attempt),
@@ -99,7 +97,7 @@ impl Shared {
 pub(super) struct Incoming {
     pub(super) attempt: Attempt,
     pub(super) params: ChunkParams,
-    pub(super) streams: Streams,
+    pub(super) feed: Arc<Feed>,
 }
 
 /// An attempt on its way from decoder to writer; its pieces end early where the decoder's do.
@@ -128,7 +126,7 @@ pub(super) fn decode(
             chunk: attempt.chunk,
             source,
         })?;
-        let inbound = Inbound::new(shared, attempt, &mut decoder, incoming.streams);
+        let inbound = Inbound::new(shared, attempt, &mut decoder, incoming.feed);
         match inbound.run(pool, &sender) {
             Ok(()) | Err(WorkError::Over) => {}
             Err(error) => return Err(error),

@@ -44,7 +44,7 @@ impl Writing {
                     // Its decoder notices, and reads no further. Dropped at once, the channel would
                     // keep the buffers that it waits for.
                     handover.pieces.iter().for_each(drop);
-                    self.recover(shared, &mut patience, error)?;
+                    self.recover(shared, &slot, &mut patience, error)?;
                     if news {
                         shared.tell(Event::Released(handover.attempt));
                     }
@@ -101,6 +101,7 @@ impl Writing {
     fn recover(
         &self,
         shared: &Shared,
+        slot: &Slot,
         patience: &mut Patience,
         mut error: WriteError,
     ) -> Result<(), WorkError> {
@@ -110,7 +111,7 @@ impl Writing {
             if shared.runtime.block_on(pausing).is_ok() {
                 return Err(WorkError::Halted);
             }
-            error = match self.look(shared) {
+            error = match self.look(shared, slot) {
                 Err(WorkError::Write(error)) if error.is_momentary() => error,
                 looked => return looked,
             };
@@ -119,11 +120,13 @@ impl Writing {
     }
 
     /// Makes sure that the server has not crashed and taken commits back, which were not durable.
-    fn look(&self, shared: &Shared) -> Result<(), WorkError> {
+    fn look(&self, shared: &Shared, slot: &Slot) -> Result<(), WorkError> {
         let known = shared.intake.committed();
-        let client = session::open(&self.info, &self.name, "UTF8");
-        let contents = self.journal.read(&mut client.map_err(WriteError::Connect)?);
-        let contents = contents?;
+        let opened = session::open(&self.info, &self.name, "UTF8");
+        let mut client = opened.map_err(WriteError::Connect)?;
+        let closer = client.closer().map_err(WriteError::Connect)?;
+        slot.hold(&shared.brake, move || closer.close());
+        let contents = self.journal.read(&mut client)?;
         match contents.committed(&shared.plan).len() < known {
             true => Err(WorkError::TakenBack),
             false => Ok(()),

@@ -12,7 +12,7 @@ use super::outgoing::resend;
 use super::session::{Break, Context, Talk};
 use super::watching::KeeperWatch;
 use super::worker::{self, Desk, Reading, Shared, WorkError};
-use super::{Compress, SendError};
+use super::{Compress, SendError, end_moving};
 use crate::chunk::{Attempt, ChunkId};
 use crate::codec::{ChunkParams, Tuner};
 use crate::ledger::Sending;
@@ -21,6 +21,9 @@ use crate::report::one_line;
 use crate::runtime::{Brake, Panicked, Throttle, Workers, dispose, lock};
 use crate::source::reader::ReadError;
 use crate::wire::message::{ToRecv, ToSend};
+
+/// Numbers of attempts rise by one; no migration comes near it.
+const LAST_NUMBER: u32 = u32::MAX / 2;
 
 type Troubles = mpsc::UnboundedSender<SendError>;
 
@@ -71,6 +74,11 @@ impl Moving {
         }
     }
 
+    /// Whether the journal has lost what it had.
+    fn is_ahead_of(&self, there: &There) -> bool {
+        self.shared.outbox.knows_more_than(&there.committed)
+    }
+
     /// Waits until the data phase cannot go on. Cancel-safe.
     pub(super) async fn trouble(&mut self) -> SendError {
         tokio::select! {
@@ -95,6 +103,17 @@ pub(super) async fn send(
     there: &There,
 ) -> Result<(), Break> {
     context.display.meter.phase("data");
+    if there.last_number > LAST_NUMBER {
+        return Err(SendError::Protocol("an attempt's number out of range").into());
+    }
+    if context
+        .moving
+        .as_ref()
+        .is_some_and(|moving| moving.is_ahead_of(there))
+    {
+        // A crash of the target has taken commits back that recv had told us of.
+        end_moving(context).await?;
+    }
     let mut moving = match context.moving.take() {
         Some(moving) => moving,
         None => {
@@ -171,8 +190,9 @@ fn committed(context: &Context, shared: &Shared, chunk: ChunkId) {
 
 fn released(shared: &Shared, attempt: Attempt) {
     tracing::info!(%attempt, "rolled back by recv; its chunk is sent again");
-    lock(&shared.sent).remove(&attempt.chunk);
-    shared.outbox.give_back(attempt);
+    if shared.outbox.give_back(attempt) {
+        lock(&shared.sent).remove(&attempt.chunk);
+    }
 }
 
 /// What earlier processes have moved.

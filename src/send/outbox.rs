@@ -97,6 +97,23 @@ impl Outbox {
         block: &Bytes,
         sealed: bool,
     ) -> Result<(), WorkError> {
+        loop {
+            let keeping = self.try_keep(attempt, block, sealed);
+            match timeout(self.stall, keeping).await {
+                Ok(kept) => return kept,
+                // No COPY stays open on the source without a connection.
+                Err(_) if lock(&self.state).link.is_none() => return Err(WorkError::Over),
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn try_keep(
+        &self,
+        attempt: Attempt,
+        block: &Bytes,
+        sealed: bool,
+    ) -> Result<(), WorkError> {
         self.when(|state| {
             if let Err(over) = state.check(attempt) {
                 return Some(Err(over));
@@ -122,12 +139,13 @@ impl Outbox {
         lock(&self.state).sending.leave(attempt, generation)
     }
 
-    /// The attempt has failed, here or there.
-    pub(super) fn give_back(&self, attempt: Attempt) {
+    /// The attempt has failed, here or there. False where it was over already.
+    pub(super) fn give_back(&self, attempt: Attempt) -> bool {
         self.change(|state| {
-            let kept = state.sending.give_back(attempt).unwrap_or_default();
-            state.forget(&kept);
-        });
+            let kept = state.sending.give_back(attempt);
+            state.forget(kept.as_deref().unwrap_or_default());
+            kept.is_some()
+        })
     }
 
     pub(super) fn is_live(&self, attempt: Attempt) -> bool {
@@ -149,6 +167,11 @@ impl Outbox {
             state.forget(&freed);
             news
         })
+    }
+
+    /// Whether one of them is committed here that is not among these.
+    pub(super) fn knows_more_than(&self, committed: &[ChunkId]) -> bool {
+        lock(&self.state).sending.committed() > committed.len()
     }
 
     pub(super) fn all_committed(&self) -> bool {

@@ -189,8 +189,10 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     let ready = offering::prepared(context, talk, &standing.state).await?;
     let there = offering::offer(context, talk, &ready).await?;
     context.began = true;
-    if !there.data_durable {
-        Box::pin(data::send(context, talk, &ready, &there)).await?;
+    match there.data_durable {
+        // Whatever was left of the data phase when its last word was lost with the link.
+        true => super::end_moving(context).await?,
+        false => Box::pin(data::send(context, talk, &ready, &there)).await?,
     }
     tail::let_go(context, talk).await?;
     tail::follow(context, talk).await

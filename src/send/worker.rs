@@ -90,7 +90,9 @@ impl Desk {
 
     /// Ends the COPY of an attempt that is over, if it still runs.
     fn interrupt(&self, attempt: Attempt) {
-        if *lock(&self.reading) == Some(attempt) {
+        // Held until it is done: the reader must not be at the next one by then.
+        let reading = lock(&self.reading);
+        if *reading == Some(attempt) {
             self.connection.release();
         }
     }

@@ -22,6 +22,7 @@ pub struct Space {
 pub struct Shortage {
     pub directory: PathBuf,
     pub free: u64,
+    pub keep: u64,
 }
 
 impl Space {
@@ -49,25 +50,39 @@ impl Space {
         Ok((!directories.is_empty()).then_some(Self { directories }))
     }
 
-    /// The first file system with less than `keep` bytes free.
-    pub fn shortage(&self, keep: u64) -> Option<Shortage> {
+    /// The first file system with fewer bytes free than are to be kept on one of its size.
+    pub fn shortage(&self, keep: &dyn Fn(u64) -> u64) -> Option<Shortage> {
         self.directories.iter().find_map(|directory| {
-            let free = free(directory)?;
-            let directory = directory.clone();
-            (free < keep).then_some(Shortage { directory, free })
+            let Room { free, size } = room(directory)?;
+            let (directory, keep) = (directory.clone(), keep(size));
+            (free < keep).then_some(Shortage {
+                directory,
+                free,
+                keep,
+            })
         })
     }
 
     /// Where the server keeps its data, and what is free there.
     pub fn data(&self) -> Option<(&Path, u64)> {
         let directory = self.directories.first()?;
-        Some((directory, free(directory)?))
+        Some((directory, room(directory)?.free))
     }
 }
 
-/// Bytes that a server that is not root can still write. A file system that has gone is its
-/// server's trouble, and told by it.
-fn free(directory: &Path) -> Option<u64> {
+/// Of a file system, in bytes.
+struct Room {
+    /// What a server that is not root can still write.
+    free: u64,
+    size: u64,
+}
+
+/// A file system that has gone is its server's trouble, and told by it.
+fn room(directory: &Path) -> Option<Room> {
     let found = statvfs(directory).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Some(Room {
+        free: bytes(found.f_bavail),
+        size: bytes(found.f_blocks),
+    })
 }
