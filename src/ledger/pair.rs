@@ -65,6 +65,8 @@ struct Encoder {
     /// Stream and connection that it writes to.
     stream: Option<usize>,
     generation: u64,
+    /// The last block is written; whether to this connection is seen in a step of its own.
+    written: bool,
 }
 
 #[derive(Debug)]
@@ -279,6 +281,7 @@ impl Pair {
                     next: 0,
                     stream: None,
                     generation: 0,
+                    written: false,
                 });
             }
             None => {}
@@ -482,12 +485,14 @@ impl Pair {
         }
     }
 
+    /// Not what is written to the end over a living connection: nothing waits then.
     fn give_up(&mut self) {
         let Some(sender) = &mut self.sender else {
             return;
         };
         let place = self.dice.below(JOBS as u64) as usize;
-        if let Some(encoder) = sender.encoders[place].take() {
+        let waits = |encoder: &mut Encoder| !encoder.written || self.link.is_none();
+        if let Some(encoder) = sender.encoders[place].take_if(waits) {
             encoder.reset(&mut self.streams);
             sender.sending.give_back(encoder.attempt);
         }
@@ -564,11 +569,15 @@ impl Encoder {
             self.reset(streams);
             return false;
         }
+        if self.written && sending.leave(self.attempt, self.generation) {
+            return false;
+        }
         let Some(connection) = connection else {
             return true;
         };
         if self.generation != sending.generation() && self.generation != 0 {
-            return self.go_on(sending, streams, connection);
+            self.go_on(sending, streams, connection);
+            return true;
         }
         let Some(stream) = self.stream else {
             self.generation = sending.generation();
@@ -580,20 +589,14 @@ impl Encoder {
         sending.keep(self.attempt, block, last).expect("it is live");
         self.next += 1;
         streams[stream].blocks.push_back(block);
-        !(last && sending.leave(self.attempt, self.generation))
+        self.written = last;
+        true
     }
 
-    fn go_on(
-        &mut self,
-        sending: &mut Sending<Block>,
-        streams: &mut Vec<Stream>,
-        connection: u64,
-    ) -> bool {
+    fn go_on(&mut self, sending: &mut Sending<Block>, streams: &mut Vec<Stream>, connection: u64) {
         self.generation = sending.generation();
         let again = sending.again(self.attempt).expect("it is live");
-        let sealed = again.sealed;
         self.stream = write_again(streams, connection, again);
-        !(sealed && sending.leave(self.attempt, self.generation))
     }
 
     fn reset(&self, streams: &mut [Stream]) {

@@ -24,7 +24,7 @@ fn crowded(connections: &str) -> Cluster {
 }
 
 #[test]
-fn a_source_without_connections_to_spare_ends_with_3() {
+fn a_source_with_fewer_connections_than_jobs_is_read_all_the_same() {
     let dbs = Databases::new("crowded_source", "");
     let source = crowded("6");
     source.psql("narrow", LARGE).unwrap();
@@ -45,9 +45,6 @@ fn a_source_without_connections_to_spare_ends_with_3() {
         (send.wait(), recv.wait())
     };
     let (send, recv) = run("8");
-    fails(&send, 3, &["too many", "53300"]);
-    fails(&recv, 3, &["send: ", "53300"]);
-    let (send, recv) = run("2");
     send.must_end(0);
     recv.must_end(0);
     let target = dbs.target().database(dbs.name());
