@@ -132,7 +132,9 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
     if let Some(reason) = &budget.reduced {
         (display.say)(reason);
     }
-    let peering = open(&state, &options, &budget, &display).await?;
+    let Some(peering) = open(&state, &options, &budget, &display).await? else {
+        return stopped_early(&display);
+    };
     let context = Context {
         began: record.prepared.is_some(),
         agreed: budget.clone(),
@@ -177,12 +179,15 @@ fn own(
     }
 }
 
+/// `None` where the user wants to stop before there is a code. A prompt is waited for: it alone can
+/// give the terminal back.
 async fn open(
     state: &Arc<StateDir>,
     options: &Options,
     budget: &Budget,
     display: &Display,
-) -> Result<Peering, SendError> {
+) -> Result<Option<Peering>, SendError> {
+    let (mut stop, prompts) = (display.stop.clone(), matches!(options.code, Code::Ask(_)));
     // A prompt shows itself what is waited for; a bar would be drawn over it.
     if let Code::File { path, .. } = &options.code {
         let what = format!("the pairing code in {}", path.display());
@@ -196,9 +201,23 @@ async fn open(
         limits(budget),
         Arc::clone(&display.say),
     );
-    let peering = peering.await;
+    let peering = tokio::select! {
+        biased;
+        _ = stop.wait_for(|&stop| stop), if !prompts => None,
+        peering = peering => Some(peering),
+    };
     display.meter.waiting_for(None);
-    Ok(peering?)
+    Ok(peering.transpose()?)
+}
+
+fn stopped_early(display: &Display) -> Result<Outcome, SendError> {
+    match display.wish.aborted_by() {
+        Some(by) => Err(SendError::Aborted {
+            by: by.to_owned(),
+            told: false,
+        }),
+        None => Ok(stopped()),
+    }
 }
 
 /// One connection after the other until the migration ends.

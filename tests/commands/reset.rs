@@ -69,6 +69,17 @@ fn after_a_stop() {
     assert_equal(&dbs);
 }
 
+/// A reset that died in the middle is run again: what is gone already is no trouble.
+#[test]
+fn after_half_a_reset() {
+    let dbs = aborted("reset_half", DATA);
+    dbs.target_sql("DROP VIEW seen; DROP TABLE small; DROP FUNCTION twice");
+    reset_recv(&dbs).must(0, &["objects and the journal"]);
+    assert_eq!(objects(&dbs).trim(), "");
+    // As if it had died between the target and the directory.
+    reset_recv(&dbs).must(0, &["nothing was removed"]);
+}
+
 /// What depends on ours is named and left with it; once it is gone the same command ends well.
 #[test]
 fn what_the_user_built_upon_stays() {

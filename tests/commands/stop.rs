@@ -30,6 +30,16 @@ fn on_recvs_host() {
     stopped_on("recv");
 }
 
+/// Before there is a code there is nothing to go on with, but a stop is heard.
+#[test]
+fn while_the_pair_file_is_waited_for() {
+    let dbs = Databases::new("stop_pairing", "");
+    let send = start_send(&dbs, &[]);
+    send.wait_for("waiting for the pairing code");
+    pgpipe(&dbs, "send", &["stop"]).must(0, &["stopped"]);
+    send.wait().must_end(3);
+}
+
 #[test]
 fn of_a_migration_that_is_not_there() {
     let dbs = Databases::new("stop_nothing", "");
