@@ -76,10 +76,7 @@ fn ended(place: &Place, request: Request) -> Result<Vec<u32>, String> {
     let mut endings: Vec<Ending> = Vec::new();
     for side in &place.sides {
         let asked = control::request(&side.dir, request);
-        let asked = asked.map_err(|error| {
-            let (role, dir) = (side.role.as_str(), side.dir.display());
-            format!("{role} in {dir} does not answer: {error}")
-        })?;
+        let asked = asked.map_err(|error| side.silent(&error))?;
         // Both sides of a clone are one process.
         endings.extend(asked.filter(|new| endings.iter().all(|known| known.pid != new.pid)));
     }
@@ -109,7 +106,10 @@ fn wait(ending: &Ending, deadline: Instant) -> Result<(), String> {
 fn give_up(name: &str, side: &Side) -> Result<String, String> {
     // Whoever ended a moment ago has let the lock go.
     let root = side.dir.ancestors().nth(2).unwrap_or(&side.dir);
-    let state = StateDir::open(root, name, side.role).map_err(|error| one_line(&error))?;
+    let state = match StateDir::open(root, name, side.role) {
+        Ok(state) => state,
+        Err(error) => return Err(give_up_unheard(side, &one_line(&error))),
+    };
     let held = match side.role {
         Role::Send => send::idle::abort(&state, BY).map_err(|error| one_line(&error))?,
         Role::Recv => {
@@ -123,6 +123,14 @@ fn give_up(name: &str, side: &Side) -> Result<String, String> {
         Role::Send => send_is_left(name, side, held, aborted.as_ref(), &standing),
         Role::Recv => recv_is_left(name, side, aborted.as_ref(), &standing),
     })
+}
+
+/// Of a process that does not hear: what it holds on the source is let go all the same.
+fn give_up_unheard(side: &Side, line: &str) -> String {
+    match (side.role, send::release_keeper(&side.dir)) {
+        (Role::Send, Ok(true)) => format!("{line}; its snapshot is released all the same"),
+        _ => line.to_owned(),
+    }
 }
 
 fn send_is_left(

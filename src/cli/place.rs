@@ -17,9 +17,14 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// The process at work here, if one is.
-    pub(super) fn live(&self) -> Option<Live> {
-        control::find(&self.dir)
+    /// The process at work here, if one is; the line to print where it does not answer.
+    pub(super) fn live(&self) -> Result<Option<Live>, String> {
+        control::find(&self.dir).map_err(|error| self.silent(&error))
+    }
+
+    pub(super) fn silent(&self, error: &io::Error) -> String {
+        let (role, dir) = (self.role.as_str(), self.dir.display());
+        format!("{role} in {dir} does not answer: {error}")
     }
 
     pub(super) fn standing(&self) -> Result<Standing, StateError> {

@@ -146,11 +146,15 @@ fn open(root: &Path, name: &str, side: &Side) -> Result<StateDir, String> {
 
 fn at_work(place: &Place) -> Option<String> {
     let name = &place.name;
-    let live = place.sides.iter().find_map(Side::live)?;
-    let (role, pid) = (live.role.as_str(), live.pid);
-    Some(format!(
-        "{role} of migration {name} is at work (process {pid}); `pgpipe stop --migration {name}` first"
-    ))
+    place.sides.iter().find_map(|side| match side.live() {
+        Ok(live) => live.map(|live| {
+            let (role, pid) = (live.role.as_str(), live.pid);
+            format!(
+                "{role} of migration {name} is at work (process {pid}); `pgpipe stop --migration {name}` first"
+            )
+        }),
+        Err(line) => Some(line),
+    })
 }
 
 fn unfinished(place: &Place, force: bool) -> Option<String> {

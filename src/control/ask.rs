@@ -11,11 +11,13 @@ use super::{Answer, LINE_LIMIT, Live, Request, socket_path};
 /// A live process answers from memory; longer means that it hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// How the process that works on this state directory is; `None` where none does.
-pub fn find(dir: &Path) -> Option<Live> {
-    match ask(dir, Request::Status).ok()?? {
-        (Answer::Status(live), _) => Some(live),
-        (Answer::Accepted { .. }, _) => None,
+/// How the process that works on this state directory is; `None` where none does. An error where
+/// one does and does not answer.
+pub fn find(dir: &Path) -> io::Result<Option<Live>> {
+    match ask(dir, Request::Status)? {
+        Some((Answer::Status(live), _)) => Ok(Some(live)),
+        Some((Answer::Accepted { .. }, _)) => Err(io::ErrorKind::InvalidData.into()),
+        None => Ok(None),
     }
 }
 

@@ -137,10 +137,12 @@ impl Site {
                 Answer::Status(Live::new(self.role, stopping, &now, &lock(&self.pace)))
             }
             Request::Stop => {
+                (self.display.say)("stopping, as pgpipe stop asks");
                 self.display.wish.stop();
                 Answer::Accepted { pid }
             }
             Request::Abort => {
+                (self.display.say)("giving the migration up, as pgpipe abort asks");
                 self.display.wish.abort(ABORT);
                 Answer::Accepted { pid }
             }
@@ -181,7 +183,7 @@ mod tests {
         let display = display();
         display.meter.phase("data");
         let control = serve(&dir, Role::Recv, &display).unwrap();
-        let live = find(&dir).unwrap();
+        let live = find(&dir).unwrap().unwrap();
         assert_eq!(
             (live.role, live.phase.as_deref()),
             (Role::Recv, Some("data"))
@@ -190,9 +192,9 @@ mod tests {
         let ending = request(&dir, Request::Abort).unwrap().unwrap();
         assert_eq!(ending.pid, std::process::id());
         assert!(display.wish.aborted_by().is_some());
-        assert!(find(&dir).unwrap().stopping);
+        assert!(find(&dir).unwrap().unwrap().stopping);
         drop(control);
-        assert!(find(&dir).is_none());
+        assert!(find(&dir).unwrap().is_none());
         assert!(!dir.join(SOCKET).exists());
     }
 
@@ -210,6 +212,6 @@ mod tests {
             let _ = io::BufReader::new(stream).read_line(&mut answer);
             assert_eq!(answer, "");
         }
-        assert!(find(&dir).is_some());
+        assert!(find(&dir).unwrap().is_some());
     }
 }

@@ -114,7 +114,7 @@ impl<'a> Undo<'a> {
     }
 }
 
-/// An extension's entry is listed as `- NAME `; a language's too, which an extension makes.
+/// An extension's entry is listed as `- NAME `.
 fn is_older(entry: &Entry, older: &[String]) -> bool {
     let name = entry.name.split(' ').nth(1).unwrap_or_default();
     entry.desc == "EXTENSION" && older.iter().any(|known| known == name)

@@ -117,6 +117,23 @@ fn while_indexes_are_built() {
     assert_quiet(&dbs);
 }
 
+/// A send that hears nothing keeps no snapshot either.
+#[test]
+fn of_a_send_that_does_not_answer() {
+    let dbs = Databases::new("abort_silent", DATA);
+    let (send, recv) = under_way(&dbs);
+    send.signal(Signal::STOP);
+    pgpipe(&dbs, "send", &["status"]).must(0, &["send silent", "does not answer"]);
+    let said = pgpipe(&dbs, "send", &["abort"]);
+    said.must(
+        1,
+        &["does not answer", "its snapshot is released all the same"],
+    );
+    assert!(keepers(&dbs).is_empty());
+    drop((send, recv));
+    assert_quiet(&dbs);
+}
+
 #[test]
 fn of_a_clone() {
     let dbs = Databases::new("abort_clone", DATA);

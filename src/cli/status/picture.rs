@@ -31,7 +31,8 @@ pub(super) struct Migration {
 #[derive(Debug, Serialize)]
 pub(super) struct SidePicture {
     pub(super) role: &'static str,
-    /// `running`, `stopping`, `stopped`, `aborted`, `finished`, `paired`, `unpaired` or `damaged`.
+    /// `running`, `stopping`, `stopped`, `aborted`, `finished`, `paired`, `unpaired`, `damaged`, or
+    /// `silent`: at work, and does not answer.
     pub(super) state: &'static str,
     pub(super) directory: String,
     pub(super) pid: Option<u32>,
@@ -87,8 +88,12 @@ impl Picture {
 
 fn look(name: &str, side: &Side) -> SidePicture {
     let mut picture = match side.live() {
-        Some(live) => running(side, live),
-        None => idle(name, side),
+        Ok(Some(live)) => running(side, live),
+        Ok(None) => idle(name, side),
+        Err(line) => SidePicture {
+            hint: Some(line),
+            ..empty(side, "silent")
+        },
     };
     if side.role == Role::Send {
         picture.keeper = keeper::standing(&side.dir).map(Keeper::from);
