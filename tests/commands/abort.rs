@@ -2,7 +2,10 @@
 
 use rustix::process::Signal;
 
-use crate::support::{Databases, Run, keepers, poll, start_recv, start_send, start_side};
+use crate::support::{
+    Databases, Run, assert_equal, assert_nothing_left, keepers, poll, start_recv, start_send,
+    start_side,
+};
 use crate::{DATA, LIMIT, assert_quiet, committed, pgpipe, sessions, under_way};
 
 /// Both ended with 1 by an abort that one user asked for.
@@ -146,6 +149,13 @@ fn of_a_clone() {
     end.must_end(1);
     assert!(end.stderr.contains("aborted by "), "{}", end.stderr);
     assert_quiet(&dbs);
+    // One host has both directories: one reset is for both.
+    let target = dbs.target_conninfo();
+    let reset = ["reset", "main", "--yes", "--target", &target];
+    pgpipe(&dbs, "clone", &reset).must(0, &["recv begins anew", "send begins anew"]);
+    start_side(&dbs, "clone", &[], &[]).wait().must_end(0);
+    assert_equal(&dbs);
+    assert_nothing_left(&dbs);
 }
 
 #[test]
