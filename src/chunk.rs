@@ -26,6 +26,11 @@ pub struct Attempt {
     pub number: u32,
 }
 
+impl Attempt {
+    /// The highest number: so far below what fits that nobody counts over that.
+    pub const LAST_NUMBER: u32 = 1 << 30;
+}
+
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (attempt {})", self.chunk, self.number)

@@ -36,6 +36,8 @@ pub enum ClaimError {
     Claimed(ChunkId),
     #[error("chunk {0} is already committed")]
     Committed(ChunkId),
+    #[error("attempt {0} at a chunk, more than there can be")]
+    Number(u32),
     #[error("chunk {chunk} goes on at block {from}, and {held} are here")]
     Gap {
         chunk: ChunkId,

@@ -109,6 +109,9 @@ impl Receiving {
     /// The streams of two attempts may be seen in the wrong order: then the first one is over. So is
     /// one at a chunk that is committed: the sender is about to hear that.
     pub fn open(&mut self, attempt: Attempt) -> Result<Opened, ClaimError> {
+        if attempt.number > Attempt::LAST_NUMBER {
+            return Err(ClaimError::Number(attempt.number));
+        }
         let seen = self.latest.get(attempt.chunk.0 as usize);
         let later = seen.is_some_and(|&number| number > attempt.number);
         if later || self.is_committed(attempt.chunk) {

@@ -133,8 +133,8 @@ impl RecvError {
     pub fn is_resumable(&self) -> bool {
         match self {
             Self::Work(WorkError::Write(error)) => error.is_resumable(),
-            Self::Transport(_)
-            | Self::Stopped
+            Self::Transport(error) => !error.is_foreign(),
+            Self::Stopped
             | Self::TakenBack
             | Self::TooLittleRoom { .. }
             | Self::Journal(JournalError::Moved)

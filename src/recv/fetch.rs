@@ -42,14 +42,18 @@ pub(super) async fn fetch(
     let plan = !holds(&context.state, plan_file, offer.plan).await?;
     let archive = !holds(&context.state, ARCHIVE, offer.archive).await?;
     talk.say(&ToSend::Need { plan, archive }).await?;
-    for _ in 0..usize::from(plan) + usize::from(archive) {
+    let (mut wants_plan, mut wants_archive) = (plan, archive);
+    while wants_plan || wants_archive {
         let receiving = async {
             let mut stream = talk.connection().accept_data().await?;
-            let (file, blob) = match read_header(&mut stream).await? {
-                StreamHeader::Plan if plan => (plan_file, offer.plan),
-                StreamHeader::Archive if archive => (ARCHIVE, offer.archive),
+            let (wants, file, blob) = match read_header(&mut stream).await? {
+                StreamHeader::Plan if wants_plan => (&mut wants_plan, plan_file, offer.plan),
+                StreamHeader::Archive if wants_archive => {
+                    (&mut wants_archive, ARCHIVE, offer.archive)
+                }
                 _ => return Err(RecvError::Protocol("a stream that was not asked for")),
             };
+            *wants = false;
             receive_file(context, &mut stream, file, blob).await
         };
         talk.unless_stopped(receiving).await??;

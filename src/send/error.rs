@@ -54,7 +54,7 @@ pub enum SendError {
         "migration {migration:?} was begun for database {database} of another server or name; use another --migration"
     )]
     OtherSource { migration: String, database: String },
-    #[error("{path} is damaged or not the plan that was offered; start a new migration")]
+    #[error("{path} is damaged or not what was offered; restore it, or start a new migration")]
     Record { path: PathBuf },
     #[error("cannot use {path}")]
     File {
@@ -104,7 +104,8 @@ impl SendError {
     pub fn is_resumable(&self) -> bool {
         match self {
             Self::Work(WorkError::Read(error)) => error.is_resumable(),
-            Self::Transport(_) | Self::NoNewSnapshot(_) => true,
+            Self::Transport(error) => !error.is_foreign(),
+            Self::NoNewSnapshot(_) => true,
             Self::Postgres(error) => error.is_passing(),
             Self::Peer { resumable, .. } => *resumable,
             Self::Peering(error) => error.is_timeout(),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
 use super::course::{self, Course};
-use super::prepare::recorded_plan;
+use super::prepare::{describe_file, recorded_plan};
 use super::record::{ARCHIVE, PLAN};
 use super::session::{Break, Context, Talk};
 use super::worker::WorkError;
 use super::{SendError, proof};
-use crate::chunk::{ChunkId, Held, Plan};
+use crate::chunk::{Attempt, ChunkId, Held, Plan};
+use crate::runtime::blocking;
 use crate::wire::frame;
 use crate::wire::message::{Offer, StreamHeader, TargetState, ToRecv, ToSend};
 
@@ -113,6 +114,9 @@ pub(super) async fn offer(
         (wants_plan, StreamHeader::Plan, PLAN),
         (wants_archive, StreamHeader::Archive, ARCHIVE),
     ];
+    if wants_archive {
+        check_archive(context, &ready.offer).await?;
+    }
     for (_, header, file) in files.iter().filter(|(wanted, ..)| *wanted) {
         let sending = send_file(context, talk, header, file);
         talk.unless_stopped(sending).await??;
@@ -146,6 +150,9 @@ async fn await_schema(context: &Context, talk: &mut Talk) -> Result<There, Break
                 last_number,
                 data_durable,
             } => {
+                if last_number > Attempt::LAST_NUMBER {
+                    return Err(SendError::Protocol("an impossible attempt").into());
+                }
                 meter.waiting_for(None);
                 return Ok(There {
                     committed,
@@ -157,6 +164,17 @@ async fn await_schema(context: &Context, talk: &mut Talk) -> Result<There, Break
             _ => return Err(SendError::Protocol("expected Ready").into()),
         }
     }
+}
+
+/// The plan was checked when it was read.
+async fn check_archive(context: &Context, offer: &Offer) -> Result<(), SendError> {
+    let path = context.state.path().join(ARCHIVE);
+    let offered = offer.archive;
+    blocking(move || match describe_file(&path)? == offered {
+        true => Ok(()),
+        false => Err(SendError::Record { path }),
+    })
+    .await
 }
 
 async fn send_file(

@@ -202,7 +202,7 @@ impl Preparation {
     }
 }
 
-fn describe_file(path: &Path) -> Result<BlobInfo, SendError> {
+pub(super) fn describe_file(path: &Path) -> Result<BlobInfo, SendError> {
     let failed = |source| SendError::File {
         path: PathBuf::from(path),
         source,

@@ -86,6 +86,15 @@ impl TransportError {
         }
     }
 
+    /// Whether it shows that the other side does not say what this program says: the next try will
+    /// end no better.
+    pub fn is_foreign(&self) -> bool {
+        matches!(
+            self,
+            Self::Frame(_) | Self::Trailing | Self::Truncated { .. }
+        )
+    }
+
     /// Whether the whole connection is gone, for whatever reason, rather than one stream.
     pub fn is_disconnected(&self) -> bool {
         matches!(
