@@ -1,8 +1,8 @@
 //! The directory itself: locked while open, its files replaced whole or not at all.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
-use super::envelope;
 use super::error::{StateError, io_error};
+use super::{envelope, privacy};
 use crate::wire::Role;
 
 const LOCK_FILE: &str = "lock";
@@ -38,10 +38,10 @@ impl StateDir {
         make_directory(&migration)?;
         let path = migration.join(role.as_str());
         make_directory(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o700))
-            .map_err(io_error("restrict", &path))?;
+        privacy::close_directory(&path)?;
         let lock = lock(&path)?;
         remove_leftovers(&path)?;
+        privacy::close_files(&path)?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -232,6 +232,9 @@ fn remove_leftovers(directory: &Path) -> Result<(), StateError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {

@@ -24,6 +24,11 @@ pub enum StateError {
         path.display()
     )]
     Locked { path: PathBuf, holder: String },
+    #[error(
+        "others may write to `{}` (mode {mode:03o}); make sure that nobody has, then chmod go= it",
+        path.display()
+    )]
+    Writable { path: PathBuf, mode: u32 },
     #[error("`{}` is damaged ({what}); restore it, or reset the migration", path.display())]
     Torn { path: PathBuf, what: &'static str },
     #[error("`{}` is not pgpipe's {kind} file; move it away or give another --state", path.display())]

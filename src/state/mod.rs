@@ -5,6 +5,8 @@
 //!     lock                         flock; holds the process id, for the error message
 //!     <file>                       0600, replaced whole: temporary file, fsync, rename, fsync
 //! ```
+//!
+//! What others could read is closed to them at `open`; what they could write is refused.
 
 mod aborted;
 mod directory;
@@ -12,6 +14,7 @@ mod envelope;
 mod error;
 pub mod pairfile;
 mod pairing;
+mod privacy;
 mod root;
 mod standing;
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -150,6 +151,7 @@ fn spawn(dir: &Path, spec: &Spec) -> std::io::Result<Child> {
     let log = File::options()
         .create(true)
         .append(true)
+        .mode(0o600)
         .open(dir.join(LOG))?;
     let mut child = Command::new(std::env::current_exe()?)
         .arg("keeper")
