@@ -38,7 +38,7 @@ check: ## format, lints and documentation, without a warning
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
 
-audit: ## advisories, licences and sources of the dependencies, no unsafe code (OFFLINE=1: no advisories)
+audit: ## advisories, licences and sources of the dependencies, no unsafe code, no leaks (OFFLINE=1: no advisories)
 	@scripts/audit
 
 bench: setup ## measure against psql COPY pipes and pg_dump | pg_restore (BENCH="--write" keeps the table)

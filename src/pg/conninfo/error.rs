@@ -12,6 +12,11 @@ pub enum ConnInfoError {
     UnterminatedQuote { key: String },
     #[error("connection string: unknown option \"{key}\"")]
     UnknownOption { key: String },
+    /// A password that was not quoted goes on in what follows it: nothing of that is repeated.
+    #[error(
+        "connection string: what follows the password is no option; a password with blanks or quotes is written as in 'it\\'s'"
+    )]
+    AfterPassword,
     #[error("connection URI: {what}")]
     Uri { what: &'static str },
     #[error("connection URI: invalid percent-encoding in the {part}")]

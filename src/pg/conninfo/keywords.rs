@@ -214,6 +214,18 @@ fn accept(keyword: &Keyword, value: String, values: &mut Values) -> Result<(), C
 
 /// Parses `key = value` pairs; values may be quoted, a backslash takes the next character as it is.
 pub(super) fn parse(text: &str, values: &mut Values) -> Result<(), ConnInfoError> {
+    use ConnInfoError::{AfterPassword, MissingEquals, UnknownOption, UnterminatedQuote};
+    pairs(text, values).map_err(|error| match error {
+        MissingEquals { .. } | UnknownOption { .. } | UnterminatedQuote { .. }
+            if values.contains_key("password") =>
+        {
+            AfterPassword
+        }
+        error => error,
+    })
+}
+
+fn pairs(text: &str, values: &mut Values) -> Result<(), ConnInfoError> {
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         let end = rest
@@ -322,5 +334,17 @@ mod tests {
             assert!(refused(text).contains("not supported"), "{text}");
         }
         assert!(!refused("sslpassword=geheim").contains("geheim"));
+    }
+
+    #[test]
+    fn no_piece_of_a_password_is_repeated() {
+        for text in [
+            "password=a geheim",
+            "password=a geheim=b",
+            "password='it's geheim'",
+            "password='geheim",
+        ] {
+            assert!(!refused(text).contains("geheim"), "{text}");
+        }
     }
 }

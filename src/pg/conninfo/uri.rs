@@ -5,6 +5,9 @@
 use super::ConnInfoError;
 use super::keywords::{Values, set};
 
+/// What a password that was not escaped looks like is not repeated.
+const ESCAPE: &str = "a host is followed by \":\" and a number at most; in a password write %40 for \"@\" and %2F for \"/\"";
+
 /// What follows the scheme, if `text` is a connection URI.
 pub(super) fn strip_scheme(text: &str) -> Option<&str> {
     text.strip_prefix("postgresql://")
@@ -50,8 +53,11 @@ fn hosts(authority: &str, values: &mut Values) -> Result<(), ConnInfoError> {
     let mut ports = Vec::new();
     for part in authority.split(',') {
         let (name, port) = host_and_port(part)?;
+        if name.contains('@') || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(ConnInfoError::Uri { what: ESCAPE });
+        }
         names.push(decode(name, "host")?);
-        ports.push(decode(port, "port")?);
+        ports.push(port.to_owned());
     }
     if names.iter().any(|name| !name.is_empty()) {
         set(values, "host", names.join(","))?;
@@ -187,8 +193,11 @@ mod tests {
             "postgres://h/d?user",
             "postgres://h/d?user=a=b",
             "postgres://h/d?nosuch=1",
+            "postgres://u:geheim/9@h/d",
+            "postgres://u:a@geheim@h/d",
         ] {
-            assert!(parsed(text).is_err(), "{text}");
+            let error = parsed(text).unwrap_err().to_string();
+            assert!(!error.contains("geheim"), "{error}");
         }
     }
 }
