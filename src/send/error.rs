@@ -24,6 +24,10 @@ pub enum SendError {
     Postgres(#[from] PgError),
     #[error("the source server is version {found}; pgpipe reads {needed} or later")]
     TooOld { found: u32, needed: u32 },
+    #[error(
+        "table {table} is unlogged, and a standby has no rows of it: send from the primary, or drop the table"
+    )]
+    UnloggedOnStandby { table: String },
     #[error(transparent)]
     Tool(#[from] ToolError),
     #[error(transparent)]

@@ -19,7 +19,7 @@ use crate::planner::{self, Cut};
 use crate::report::{Meter, one_line};
 use crate::runtime::tools::Tool;
 use crate::runtime::{Brake, Panicked, blocking, panicked};
-use crate::schema::{QualifiedName, Table, quote_literal};
+use crate::schema::{Persistence, QualifiedName, Table, quote_literal};
 use crate::source::dump::{Dump, DumpOptions};
 use crate::source::keeper::{Keeper, KeeperError, Spec};
 use crate::source::{catalog, changes, server};
@@ -182,6 +182,7 @@ impl Preparation {
             quote_literal(&snapshot.name)
         ))?;
         let tables = catalog::tables(client)?;
+        require_readable(client, &tables)?;
         let refresh = catalog::refresh_order(client)?;
         client.execute("COMMIT")?;
         Ok((tables, refresh))
@@ -199,6 +200,17 @@ impl Preparation {
         self.brake.add(move || aborter.abort());
         dump.wait()?;
         Ok(())
+    }
+}
+
+/// A standby has the files of no unlogged table: better to stop now than at its chunk.
+fn require_readable(client: &mut Client, tables: &[Table]) -> Result<(), SendError> {
+    let unlogged = |table: &&Table| table.persistence == Persistence::Unlogged;
+    match tables.iter().find(unlogged) {
+        Some(table) if server::is_standby(client)? => Err(SendError::UnloggedOnStandby {
+            table: table.name.to_string(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -38,6 +38,11 @@ pub fn describe(client: &mut Client, info: &ConnInfo) -> Result<SourceInfo, PgEr
     })
 }
 
+/// Whether it replays what another server writes.
+pub fn is_standby(client: &mut Client) -> Result<bool, PgError> {
+    client.query("SELECT pg_is_in_recovery()")?[0].bool(0)
+}
+
 /// Whether page ranges are cheap to read on this server.
 pub fn has_tid_range_scan(version: u32) -> bool {
     version >= TID_RANGE_SCAN
