@@ -5,13 +5,16 @@
 
 mod crowded;
 mod link;
+mod locks;
 mod pairing;
 mod room;
 mod servers;
+mod spill;
 #[path = "../support/mod.rs"]
 mod support;
 mod target;
 mod tools;
+mod wal;
 
 use std::fs;
 

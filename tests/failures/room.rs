@@ -12,7 +12,7 @@ use crate::support::{Databases, start_recv, start_send};
 use crate::{SMALL, fails};
 
 /// Some 60 MB in 16 chunks or so, slowly enough to be stopped in between.
-const FILL: &str = "CREATE TABLE big (i int PRIMARY KEY, s text NOT NULL);
+pub(crate) const FILL: &str = "CREATE TABLE big (i int PRIMARY KEY, s text NOT NULL);
     INSERT INTO big SELECT g, (SELECT string_agg(md5((g * 31 + i)::text), '')
         FROM generate_series(1, 24) i) FROM generate_series(1, 60000) g;";
 const CHUNKS: [&str; 4] = ["--chunk-size", "4MiB", "--jobs", "2"];
@@ -72,7 +72,7 @@ impl Drop for SmallDisk {
     }
 }
 
-fn run(program: &str, args: &[&str], path: &Path) -> bool {
+pub(crate) fn run(program: &str, args: &[&str], path: &Path) -> bool {
     let output = Command::new(program).args(args).arg(path).output();
     output.is_ok_and(|output| output.status.success())
 }

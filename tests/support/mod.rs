@@ -14,6 +14,7 @@
 
 mod databases;
 mod dice;
+pub(crate) mod holds;
 mod pair;
 mod process;
 mod relay;

@@ -1,0 +1,67 @@
+//! What another session holds on the target: waited for, as long as it takes, and given up at once
+//! when the user says so.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::holds::{Hold, wait_until_held};
+use crate::support::{
+    Databases, Run, assert_equal, assert_nothing_left, poll, start_recv, start_send,
+};
+use crate::{LARGE, SLOW};
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// Both sides with `--stall 2s`, recv held up by a session that has the table locked.
+fn held_up(name: &str) -> (Databases, Run, Run, Hold) {
+    let dbs = Databases::new(name, LARGE);
+    let recv = start_recv(&dbs, &["--stall", "2s"]);
+    let send = start_send(&dbs, &[&SLOW[..], &["--stall", "2s"]].concat());
+    let there = || {
+        let sql = "SELECT count(*) > 0 FROM pgpipe.chunk";
+        let answer = dbs.target().psql(dbs.name(), sql).unwrap_or_default();
+        (answer.trim() == "t").then_some(())
+    };
+    poll(LIMIT, there).expect("a chunk");
+    let hold = Hold::with(&dbs, "LOCK TABLE public.big IN SHARE MODE");
+    wait_until_held(&dbs, "relation", "COPY%");
+    (dbs, send, recv, hold)
+}
+
+/// For longer than a silent link is borne: it is not silent.
+#[test]
+fn a_locked_table_is_waited_for() {
+    let (dbs, mut send, mut recv, hold) = held_up("locked");
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(send.is_running() && recv.is_running());
+    hold.release();
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_equal(&dbs);
+    assert_nothing_left(&dbs);
+}
+
+fn interrupted(name: &str, stops_send: bool) {
+    let (dbs, send, recv, hold) = held_up(name);
+    let stopped = if stops_send { &send } else { &recv };
+    stopped.signal(Signal::INT);
+    send.wait().must_end(3);
+    recv.wait().must_end(3);
+    hold.release();
+    let recv = start_recv(&dbs, &[]);
+    let send = start_send(&dbs, &[]);
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_equal(&dbs);
+    assert_nothing_left(&dbs);
+}
+
+#[test]
+fn recv_is_interrupted_while_it_waits() {
+    interrupted("locked_recv", false);
+}
+
+#[test]
+fn send_is_interrupted_while_recv_waits() {
+    interrupted("locked_send", true);
+}

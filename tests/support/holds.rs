@@ -1,0 +1,70 @@
+//! Another session on the target that holds up what recv's backends are at, so that a test can
+//! choose the moment.
+
+use std::time::Duration;
+
+use pgpipe::pg::{Client, ConnInfo};
+
+use super::databases::Databases;
+use super::process::poll;
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// Whoever makes a sequence waits for a lock that the test holds.
+const TRIGGER: &str = "CREATE FUNCTION hold() RETURNS event_trigger LANGUAGE plpgsql
+        AS 'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(4711); END';
+    CREATE EVENT TRIGGER hold ON ddl_command_start WHEN TAG IN ('CREATE SEQUENCE')
+        EXECUTE FUNCTION hold()";
+/// `setval` waits; nothing is changed.
+pub(crate) const SEQUENCES: &str = "ALTER SEQUENCE public.counter OWNED BY NONE";
+/// DROP SCHEMA waits.
+pub(crate) const DROP: &str = "LOCK TABLE pgpipe.migration IN ACCESS SHARE MODE";
+
+/// A session that holds something until it is dropped or released.
+pub(crate) struct Hold(Client);
+
+impl Hold {
+    /// In a transaction.
+    pub(crate) fn with(dbs: &Databases, statement: &str) -> Self {
+        Self::run(dbs, &format!("BEGIN; {statement}"))
+    }
+
+    /// The schema before the data, whose sequences cannot be made. Before recv starts.
+    pub(crate) fn tables(dbs: &Databases) -> Self {
+        dbs.target_sql(TRIGGER);
+        Self::run(dbs, "SELECT pg_advisory_lock(4711)")
+    }
+
+    fn run(dbs: &Databases, statement: &str) -> Self {
+        let info = ConnInfo::resolve(&dbs.target_conninfo(), &|_| None).unwrap();
+        let mut session = Client::connect(&info, "the application").unwrap();
+        session.execute(statement).unwrap();
+        Self(session)
+    }
+
+    pub(crate) fn release(mut self) {
+        self.0
+            .execute("ROLLBACK; SELECT pg_advisory_unlock_all()")
+            .unwrap();
+    }
+
+    /// What [`Self::tables`] has made is gone too.
+    pub(crate) fn release_tables(self, dbs: &Databases) {
+        self.release();
+        dbs.target_sql("DROP EVENT TRIGGER hold; DROP FUNCTION hold()");
+    }
+}
+
+/// Waits until one of recv's backends waits for a lock of this kind with a statement like this.
+#[track_caller]
+pub(crate) fn wait_until_held(dbs: &Databases, event: &str, statement: &str) {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name LIKE 'pgpipe recv%' AND wait_event_type = 'Lock'
+        AND wait_event LIKE '{event}' AND query LIKE '{statement}')"
+    );
+    let held = || {
+        let answer = dbs.target().psql(dbs.name(), &sql).unwrap_or_default();
+        (answer.trim() == "t").then_some(())
+    };
+    poll(LIMIT, held).unwrap_or_else(|| panic!("nobody waits with {statement}"));
+}
