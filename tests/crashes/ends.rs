@@ -6,6 +6,7 @@ use pgpipe::demo::cluster::{Cluster, ClusterOptions, StopMode};
 use pgpipe::demo::compare;
 
 use crate::journal::wait_for_chunks;
+use crate::support::holds::{Hold, wait_until_held};
 use crate::support::{Databases, poll, start_recv, start_send};
 use crate::{DATA, SLOW, finish, start_both};
 
@@ -52,4 +53,32 @@ fn the_target_server_crashes_in_the_data_phase() {
     recv.wait().must_end(0);
     let (source, target) = (dbs.source().database("crashed"), target.database("crashed"));
     assert_eq!(compare::differences(&source, &target).unwrap(), []);
+}
+
+/// Stopped in order, it keeps its statistics: nothing looks written to afterwards.
+#[test]
+fn the_source_server_is_stopped_before_the_tail() {
+    let dbs = Databases::new("tailless", "");
+    let mut source = Cluster::start(&ClusterOptions::default()).unwrap();
+    source.create_database("tailless").unwrap();
+    source.psql("tailless", DATA).unwrap();
+    let conninfo = source.conninfo("tailless");
+    let args = [&["--source", &conninfo], &SLOW[..]].concat();
+    let recv = start_recv(&dbs, &[]);
+    let send = start_send(&dbs, &args);
+    wait_for_chunks(&dbs, 2);
+    let hold = Hold::with(&dbs, "LOCK TABLE big IN ROW EXCLUSIVE MODE");
+    wait_until_held(&dbs, "relation", "%INDEX%");
+    source.stop(StopMode::Fast).unwrap();
+    hold.release();
+    send.wait().must_end(3);
+    recv.wait().must_end(3);
+    source.start_again().unwrap();
+    let recv = start_recv(&dbs, &[]);
+    let send = start_send(&dbs, &args);
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    let target = dbs.target().database("tailless");
+    let found = compare::differences(&source.database("tailless"), &target).unwrap();
+    assert_eq!(found, []);
 }

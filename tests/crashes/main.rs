@@ -5,6 +5,7 @@
 
 mod backends;
 mod ends;
+mod held;
 mod journal;
 mod random;
 mod recv;
@@ -13,6 +14,7 @@ mod stalls;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
+mod target;
 
 use rustix::process::Signal;
 

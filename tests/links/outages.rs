@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use crate::support::holds::{Hold, SEQUENCES, wait_until_held};
 use crate::support::{CLEAR, CUT, STALL, Way, start_recv, start_send};
 use crate::{LOST, Link, SLOW};
 
@@ -42,5 +43,45 @@ fn recv_dials_again_after_a_cut() {
     link.relay.set(CUT);
     thread::sleep(LOST);
     link.relay.set(CLEAR);
+    link.finish(send, recv);
+}
+
+/// The link is lost, and what was held up goes on without it.
+fn lost_while_held(link: &Link, release: impl FnOnce()) {
+    link.relay.set(CUT);
+    thread::sleep(LOST);
+    release();
+    link.relay.set(CLEAR);
+}
+
+#[test]
+fn the_link_is_lost_while_tables_are_made() {
+    let link = Link::new("lost_tables");
+    let hold = Hold::tables(&link.dbs);
+    let (send, recv) = link.start();
+    wait_until_held(&link.dbs, "advisory", "%CREATE SEQUENCE%");
+    lost_while_held(&link, || hold.release_tables(&link.dbs));
+    link.finish(send, recv);
+}
+
+#[test]
+fn the_link_is_lost_while_indexes_are_built() {
+    let link = Link::new("lost_indexes");
+    let (send, recv) = link.start();
+    link.wait_for_data();
+    let hold = Hold::with(&link.dbs, "LOCK TABLE big IN ROW EXCLUSIVE MODE");
+    wait_until_held(&link.dbs, "relation", "%INDEX%");
+    lost_while_held(&link, || hold.release());
+    link.finish(send, recv);
+}
+
+#[test]
+fn the_link_is_lost_while_sequences_are_set() {
+    let link = Link::new("lost_sequences");
+    let (send, recv) = link.start();
+    link.wait_for_data();
+    let hold = Hold::with(&link.dbs, SEQUENCES);
+    wait_until_held(&link.dbs, "relation", "%setval%");
+    lost_while_held(&link, || hold.release());
     link.finish(send, recv);
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod changed;
+mod clone;
 mod ends;
 #[path = "../crashes/journal.rs"]
 mod journal;

@@ -1,0 +1,100 @@
+//! Moments that only a lock makes certain: another session holds up what recv's backend is at, and
+//! one side dies meanwhile.
+
+use crate::journal::wait_for_chunks;
+use crate::support::holds::{DROP, Hold, SEQUENCES, wait_until_held};
+use crate::support::{Databases, Run, start_recv, start_send};
+use crate::{DATA, finish, kill, start_both};
+
+/// Both sides, and another session that holds something since some chunks were there.
+fn held_up(name: &str, statement: &str) -> (Databases, Run, Run, Hold) {
+    let dbs = Databases::new(name, DATA);
+    let (send, recv) = start_both(&dbs, &[], &[]);
+    wait_for_chunks(&dbs, 2);
+    let hold = Hold::with(&dbs, statement);
+    (dbs, send, recv, hold)
+}
+
+/// Its tables come in one transaction, which a dead recv's backend may still commit.
+#[test]
+fn recv_dies_while_it_makes_tables() {
+    let dbs = Databases::new("making", DATA);
+    let hold = Hold::tables(&dbs);
+    let (send, recv) = start_both(&dbs, &[], &[]);
+    wait_until_held(&dbs, "advisory", "%CREATE SEQUENCE%");
+    kill(recv);
+    let recv = start_recv(&dbs, &[]);
+    hold.release_tables(&dbs);
+    finish(&dbs, send, recv);
+}
+
+/// The old backend is at the chunk's journal row. Its successor takes the chunk for missing, and
+/// waits at the advisory lock until the rows are there.
+#[test]
+fn a_chunk_is_found_committed_behind_the_advisory_lock() {
+    let lock = "LOCK TABLE pgpipe.chunk IN SHARE MODE";
+    let (dbs, send, recv, hold) = held_up("advisory", lock);
+    wait_until_held(&dbs, "relation", "%INSERT INTO%chunk%");
+    kill(recv);
+    let recv = start_recv(&dbs, &[]);
+    wait_until_held(&dbs, "advisory", "%pg_advisory_xact_lock%");
+    hold.release();
+    finish(&dbs, send, recv);
+}
+
+#[test]
+fn recv_dies_while_it_sets_sequences() {
+    let (dbs, send, recv, hold) = held_up("recv_sequences", SEQUENCES);
+    wait_until_held(&dbs, "relation", "%setval%");
+    kill(recv);
+    let recv = start_recv(&dbs, &[]);
+    recv.wait_for("continuing, all rows are there");
+    hold.release();
+    finish(&dbs, send, recv);
+}
+
+/// recv has the tail: it goes on alone, and tells the report to the next send.
+#[test]
+fn send_dies_when_it_has_told_the_tail() {
+    let (dbs, send, recv, hold) = held_up("send_tail", SEQUENCES);
+    wait_until_held(&dbs, "relation", "%setval%");
+    kill(send);
+    hold.release();
+    finish(&dbs, start_send(&dbs, &[]), recv);
+}
+
+#[test]
+fn send_dies_while_the_journal_is_dropped() {
+    let (dbs, send, recv, hold) = held_up("send_drop", DROP);
+    wait_until_held(&dbs, "relation", "DROP SCHEMA%");
+    kill(send);
+    hold.release();
+    finish(&dbs, start_send(&dbs, &[]), recv);
+}
+
+/// The report is written down, the journal cannot be dropped yet.
+fn killed_at_the_drop(name: &str, backend_dies: bool) {
+    let (dbs, send, recv, hold) = held_up(name, DROP);
+    wait_until_held(&dbs, "relation", "DROP SCHEMA%");
+    kill(recv);
+    if backend_dies {
+        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
+        dbs.target_sql(terminate);
+    }
+    hold.release();
+    let recv = start_recv(&dbs, &[]);
+    recv.wait_for("finished; nothing to do");
+    finish(&dbs, send, recv);
+}
+
+#[test]
+fn recv_dies_before_it_drops_the_journal() {
+    killed_at_the_drop("journal_stays", true);
+}
+
+/// Its backend drops the journal after its death.
+#[test]
+fn recv_dies_while_it_drops_the_journal() {
+    killed_at_the_drop("journal_goes", false);
+}
