@@ -9,6 +9,7 @@
 //! ends through everything that can happen between them.
 
 #[cfg(test)]
+#[path = "pair/tests.rs"]
 mod pair;
 mod receiving;
 mod sending;

@@ -22,9 +22,6 @@ use crate::runtime::{Brake, Panicked, Throttle, Workers, dispose, lock};
 use crate::source::reader::ReadError;
 use crate::wire::message::{ToRecv, ToSend};
 
-/// Numbers of attempts rise by one; no migration comes near it.
-const LAST_NUMBER: u32 = u32::MAX / 2;
-
 type Troubles = mpsc::UnboundedSender<SendError>;
 
 /// The threads that read and encode. They live as long as rows are missing, through lost links, but
@@ -103,9 +100,6 @@ pub(super) async fn send(
     there: &There,
 ) -> Result<(), Break> {
     context.display.meter.phase("data");
-    if there.last_number > LAST_NUMBER {
-        return Err(SendError::Protocol("an attempt's number out of range").into());
-    }
     if context
         .moving
         .as_ref()
