@@ -85,7 +85,9 @@ pub(super) async fn finish(
         migration: context.migration.take().expect("this session installed it"),
         tail,
     };
-    context.record = blocking(move || finishing.run()).await?;
+    // A stop ends the process: what is then under way may be committed or not, as after a kill.
+    let finished = talk.unless_stopped(blocking(move || finishing.run()));
+    context.record = finished.await??;
     let finished = context.record.finished.clone().expect("just finished");
     let (report, exit) = (finished.report, finished.exit);
     talk.say(&ToSend::Finished { report, exit }).await?;

@@ -105,9 +105,8 @@ pub async fn run(options: Options, mut display: Display) -> Result<Outcome, Recv
         let migration = options.migration;
         return Err(RecvError::AbortedBefore { migration });
     }
-    let (info, room) = match inspect(&options, &record).await {
-        Err(error) if record.id.is_none() => return Err(RecvError::AtTheStart(Box::new(error))),
-        inspected => inspected?,
+    let Some((info, room)) = look(&options, &record, &display).await? else {
+        return Ok(stopped());
     };
     let level = ChunkParams::default().level.unwrap_or(1);
     let budget = Budget::derive(options.memory, options.jobs, level);
@@ -309,6 +308,23 @@ fn stopped() -> Outcome {
     Outcome {
         ending: Ending::Stopped,
         report: None,
+    }
+}
+
+/// Inspects the target; nothing if the user stops meanwhile, as others may hold a journal that is
+/// still to be dropped.
+async fn look(
+    options: &Options,
+    record: &Record,
+    display: &Display,
+) -> Result<Option<(ConnInfo, Option<Room>)>, RecvError> {
+    let mut stop = display.stop.clone();
+    tokio::select! {
+        inspected = inspect(options, record) => match inspected {
+            Err(error) if record.id.is_none() => Err(RecvError::AtTheStart(Box::new(error))),
+            inspected => inspected.map(Some),
+        },
+        _ = stop.wait_for(|&stop| stop) => Ok(None),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Moments that only a lock makes certain: another session holds up what recv's backend is at, and
 //! one side dies meanwhile.
 
+use rustix::process::Signal;
+
 use crate::journal::wait_for_chunks;
 use crate::support::holds::{DROP, Hold, SEQUENCES, wait_until_held};
-use crate::support::{Databases, Run, start_recv, start_send};
-use crate::{DATA, finish, kill, start_both};
+use crate::support::{Databases, Run, keepers, poll, start_recv, start_send};
+use crate::{DATA, LIMIT, finish, kill, start_both};
 
 /// Both sides, and another session that holds something since some chunks were there.
 fn held_up(name: &str, statement: &str) -> (Databases, Run, Run, Hold) {
@@ -78,9 +80,7 @@ fn killed_at_the_drop(name: &str, backend_dies: bool) {
     wait_until_held(&dbs, "relation", "DROP SCHEMA%");
     kill(recv);
     if backend_dies {
-        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
-        dbs.target_sql(terminate);
+        terminate_recv(&dbs);
     }
     hold.release();
     let recv = start_recv(&dbs, &[]);
@@ -97,4 +97,59 @@ fn recv_dies_before_it_drops_the_journal() {
 #[test]
 fn recv_dies_while_it_drops_the_journal() {
     killed_at_the_drop("journal_goes", false);
+}
+
+/// A stop does not wait for what somebody else holds.
+#[test]
+fn recv_is_interrupted_while_it_sets_sequences() {
+    let (dbs, send, recv, hold) = held_up("recv_stopped", SEQUENCES);
+    wait_until_held(&dbs, "relation", "%setval%");
+    recv.signal(Signal::INT);
+    recv.wait().must_end(3);
+    send.wait().must_end(3);
+    hold.release();
+    let (send, recv) = start_both(&dbs, &[], &[]);
+    finish(&dbs, send, recv);
+}
+
+/// Whatever comes after that: it is not there any more.
+#[test]
+fn the_keeper_ends_when_the_rows_are_durable() {
+    let lock = "LOCK TABLE big IN ROW EXCLUSIVE MODE";
+    let (dbs, send, recv, hold) = held_up("no_keeper", lock);
+    wait_until_held(&dbs, "relation", "%INDEX%");
+    poll(LIMIT, || keepers(&dbs).is_empty().then_some(())).expect("the keeper ends");
+    kill(recv);
+    let recv = start_recv(&dbs, &[]);
+    recv.wait_for("continuing, all rows are there");
+    hold.release();
+    finish(&dbs, send, recv);
+}
+
+/// Nor does it when the next recv wants to drop what its predecessor could not.
+#[test]
+fn recv_is_interrupted_while_it_drops_an_old_journal() {
+    let (dbs, send, recv, hold) = held_up("drop_stopped", DROP);
+    wait_until_held(&dbs, "relation", "DROP SCHEMA%");
+    kill(recv);
+    terminate_recv(&dbs);
+    let recv = start_recv(&dbs, &[]);
+    wait_until_held(&dbs, "relation", "DROP SCHEMA%");
+    recv.signal(Signal::INT);
+    recv.wait().must_end(3);
+    hold.release();
+    let recv = start_recv(&dbs, &[]);
+    finish(&dbs, send, recv);
+}
+
+fn terminate_recv(dbs: &Databases) {
+    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
+    dbs.target_sql(terminate);
+    let gone = || {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
+        (dbs.target_sql(sql).trim() == "0").then_some(())
+    };
+    poll(LIMIT, gone).expect("recv's sessions end");
 }

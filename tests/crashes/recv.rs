@@ -67,3 +67,26 @@ fn its_backend_builds_on_when_it_is_killed() {
     let send = start_send(&dbs, &[]);
     finish(&dbs, send, recv);
 }
+
+/// Nobody is paired yet: the code in the pair file stays the same, and good.
+#[test]
+fn killed_before_the_first_meeting() {
+    let dbs = Databases::new("recv_unmet", DATA);
+    let recv = start_recv(&dbs, &[]);
+    recv.wait_for("pairing code is in");
+    let code = std::fs::read(dbs.path("pair")).unwrap();
+    kill(recv);
+    let recv = start_recv(&dbs, &[]);
+    recv.wait_for("pairing code is in");
+    assert_eq!(std::fs::read(dbs.path("pair")).unwrap(), code);
+    let send = start_send(&dbs, &[]);
+    finish(&dbs, send, recv);
+}
+
+/// As it stands when recv dies after CREATE DATABASE.
+#[test]
+fn a_database_without_a_journal_is_found_again() {
+    let dbs = Databases::new("recv_made", DATA);
+    let (send, recv) = start_both(&dbs, &[], &["--create-db"]);
+    finish(&dbs, send, recv);
+}

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pgpipe::pg::{Client, ConnInfo};
 use rustix::process::Signal;
 
 use crate::support::holds::{Hold, wait_until_held};
@@ -64,4 +65,32 @@ fn recv_is_interrupted_while_it_waits() {
 #[test]
 fn send_is_interrupted_while_recv_waits() {
     interrupted("locked_send", true);
+}
+
+/// Readers queue behind whoever waits for the keeper's lock: shown, with the name of the session.
+#[test]
+fn readers_behind_an_exclusive_lock_on_the_source_say_so() {
+    let dbs = Databases::new("queue", LARGE);
+    let recv = start_recv(&dbs, &[]);
+    let args = [&SLOW[..], &["--jobs", "1"]].concat();
+    let send = start_send(&dbs, &args);
+    send.wait_for("data: ");
+    let info = ConnInfo::resolve(&dbs.source_conninfo(), &|_| None).unwrap();
+    let mut session = Client::connect(&info, "the application").unwrap();
+    let queued = std::thread::spawn(move || {
+        let lock = "SET lock_timeout = '15s'; LOCK TABLE public.big";
+        session
+            .execute(lock)
+            .unwrap_err()
+            .sqlstate()
+            .map(str::to_owned)
+    });
+    let line = send.wait_for("waiting for a lock on");
+    assert!(line.contains("public.big"), "{line}");
+    assert!(line.contains("the application"), "{line}");
+    assert_eq!(queued.join().unwrap().as_deref(), Some("55P03"));
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_equal(&dbs);
+    assert_nothing_left(&dbs);
 }
