@@ -32,7 +32,7 @@ fn held_up(name: &str) -> (Databases, Run, Run, Hold) {
 /// For longer than a silent link is borne: it is not silent.
 #[test]
 fn a_locked_table_is_waited_for() {
-    let (dbs, mut send, mut recv, hold) = held_up("locked");
+    let (dbs, mut send, mut recv, hold) = held_up("locked_table");
     std::thread::sleep(Duration::from_secs(5));
     assert!(send.is_running() && recv.is_running());
     hold.release();
