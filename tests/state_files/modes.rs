@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::interrupted::Interrupted;
 
-const PRIVATE: [&str; 8] = [
+const PRIVATE: [&str; 9] = [
     "identity",
     "peer",
     "pairing",
@@ -15,6 +15,7 @@ const PRIVATE: [&str; 8] = [
     "schema.dump",
     "keeper.log",
     "lock",
+    "target",
 ];
 
 fn set(path: &Path, mode: u32) {
