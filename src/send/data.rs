@@ -20,18 +20,19 @@ use crate::pg::session::transfer_encoding;
 use crate::report::one_line;
 use crate::runtime::{Brake, Panicked, Throttle, Workers, dispose, lock};
 use crate::source::reader::ReadError;
+use crate::transport::Connection;
 use crate::wire::message::{ToRecv, ToSend};
 
 type Troubles = mpsc::UnboundedSender<SendError>;
 
 /// The threads that read and encode. They live as long as rows are missing, through lost links, but
-/// not through an error or a stop.
+/// not through an error or a stop; dropping them ends them, which blocks.
 pub(super) struct Moving {
     shared: Arc<Shared>,
     /// What ends the data phase early.
     troubles: mpsc::UnboundedReceiver<SendError>,
     keeper: KeeperWatch,
-    workers: Workers,
+    _workers: Workers,
 }
 
 impl Moving {
@@ -67,7 +68,7 @@ impl Moving {
             shared,
             troubles,
             keeper,
-            workers,
+            _workers: workers,
         }
     }
 
@@ -87,8 +88,14 @@ impl Moving {
 
     /// Ends the threads: each leaves what it is at.
     pub(super) async fn end(self) -> Result<(), Panicked> {
+        dispose(self).await
+    }
+}
+
+impl Drop for Moving {
+    /// Before the workers are joined.
+    fn drop(&mut self) {
         self.shared.stop();
-        dispose(self.workers).await
     }
 }
 
@@ -158,7 +165,7 @@ async fn move_all(
 }
 
 /// Sends the rest of an attempt whose encoder has done its part. Ends with the connection.
-async fn again(shared: Arc<Shared>, connection: crate::transport::Connection, attempt: Attempt) {
+async fn again(shared: Arc<Shared>, connection: Connection, attempt: Attempt) {
     let Ok(rest) = shared.outbox.again(attempt) else {
         return;
     };

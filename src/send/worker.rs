@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::outbox::Outbox;
 use super::outgoing::Outgoing;
@@ -16,7 +18,7 @@ use crate::chunk::{Attempt, Chunk, ChunkId, Plan};
 use crate::codec::{ChunkEncoder, ChunkParams, EncodeError, Tuner};
 use crate::copy::ScanError;
 use crate::pg::ConnInfo;
-use crate::report::Meter;
+use crate::report::{Meter, one_line};
 use crate::runtime::{BLOCK_BYTES, Brake, Panicked, Patience, Pool, Slot, Throttle, lock};
 use crate::source::reader::{Filled, ReadError, Reader};
 use crate::transport::TransportError;
@@ -145,7 +147,7 @@ pub(super) fn read(
                 let Some(pause) = patience.again() else {
                     return Err(error.into());
                 };
-                tracing::warn!(error = crate::report::one_line(&error), "reading again");
+                tracing::warn!(error = one_line(&error), "reading again");
                 shared.runtime.block_on(pause_unless_stopped(shared, pause));
             }
             Err(error) => return Err(error),
@@ -154,9 +156,9 @@ pub(super) fn read(
     Ok(())
 }
 
-async fn pause_unless_stopped(shared: &Shared, pause: std::time::Duration) {
+async fn pause_unless_stopped(shared: &Shared, pause: Duration) {
     // Both ways lead on: whoever was stopped sees it at the next claim.
-    let _ = tokio::time::timeout(pause, shared.outbox.stopped()).await;
+    let _ = timeout(pause, shared.outbox.stopped()).await;
 }
 
 impl Reading {
