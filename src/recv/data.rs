@@ -270,12 +270,20 @@ fn start_worker(
         encoding: transfer_encoding(&context.installed().greet.source.encoding),
         journal: context.installed().journal.clone(),
     };
+    let left = chunks.clone();
     let writing = {
         let shared = Arc::clone(shared);
         move || writing.run(&shared, &chunks)
     };
+    let told = tell(shared);
+    let ended = move |ended| {
+        told(ended);
+        // What lies in a channel without a receiver stays there, and its decoder would wait for
+        // somebody to take the pieces.
+        left.iter().for_each(drop);
+    };
     workers.spawn(format!("decode-{number}"), decoding, tell(shared));
-    workers.spawn(format!("write-{number}"), writing, tell(shared));
+    workers.spawn(format!("write-{number}"), writing, ended);
 }
 
 /// Tells the session why a thread ended early.
