@@ -187,7 +187,8 @@ impl<'a> Campaign<'a> {
     }
 
     fn assert_allowed(&self, side: Side, code: Option<i32>) {
-        let may_stop = self.blamed.iter().any(|fault| fault.may_stop());
+        let interrupted = [&self.send, &self.recv].map(Process::is_interrupted);
+        let may_stop = interrupted.contains(&true) || self.blamed.iter().any(|f| f.may_stop());
         let allowed = match code {
             Some(0) => true,
             Some(3) => may_stop,

@@ -24,6 +24,7 @@ pub(crate) struct Process {
     starts: usize,
     rest: Instant,
     done: bool,
+    interrupted: bool,
 }
 
 /// Where the two sides find their servers and one another.
@@ -74,6 +75,7 @@ impl Process {
             starts: 0,
             rest: Instant::now(),
             done: false,
+            interrupted: false,
         }
     }
 
@@ -90,6 +92,7 @@ impl Process {
         std::fs::create_dir(&dir).unwrap();
         self.run = Some(Run::start(&dir, name, &self.args, &[]));
         self.done = false;
+        self.interrupted = false;
     }
 
     /// The exit code, once, when it has ended by itself; `None` within for a signal.
@@ -135,6 +138,16 @@ impl Process {
             run.signal(signal);
         }
         running
+    }
+
+    /// Ctrl-C. It may take some seconds to end: an ANALYZE that has begun is waited for.
+    pub(crate) fn interrupt(&mut self) -> bool {
+        self.interrupted = self.signal(Signal::INT);
+        self.interrupted
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -26,7 +26,7 @@ impl Campaign<'_> {
         match fault {
             Fault::Kill(side) => self.side(side).kill(),
             Fault::KillBoth => self.send.kill() | self.recv.kill(),
-            Fault::Interrupt(side) => self.side(side).signal(Signal::INT),
+            Fault::Interrupt(side) => self.side(side).interrupt(),
             Fault::Pause(side, time) => self.pause(side, time),
             Fault::Link(weather, time) => self.weather(&[Way::There, Way::Back], weather, time),
             Fault::HalfCut(way, time) => self.weather(&[way], CUT, time),
