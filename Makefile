@@ -16,10 +16,10 @@ SEED ?=
 KILLS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos check audit bench bench-codec bench-kills fuzz
+.PHONY: help setup demo test test-fidelity chaos check audit bench bench-codec bench-kills fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: PostgreSQL's server and client programs, a C compiler
 	@scripts/setup
@@ -32,6 +32,9 @@ test: setup ## all tests; those against a server make their own
 
 chaos: setup ## FAULTS faults at random moments of migrations, each of which must end equal (SEED= repeats a run)
 	SEED=$(SEED) FAULTS=$(FAULTS) $(CARGO) test --test chaos -- --ignored --nocapture
+
+test-fidelity: setup ## each database of tests/fidelity there and back in every format, chunk size and number of jobs
+	$(CARGO) test --test fidelity -- --include-ignored
 
 check: ## format, lints and documentation, without a warning
 	$(CARGO) fmt --check

@@ -4,12 +4,13 @@ use pgpipe::chunk::{Attempt, ChunkId, Digest, Held, TableIndex};
 use pgpipe::codec::{ChunkEncoder, ChunkParams, HEADER_LEN, Header, Kind};
 use pgpipe::copy::{BINARY_HEADER, BINARY_TRAILER, Tuples};
 use pgpipe::lsn::Lsn;
+use pgpipe::schema::database::DatabaseProperties;
 use pgpipe::schema::{QualifiedName, SequenceValue};
 use pgpipe::wire::Role;
 use pgpipe::wire::frame;
 use pgpipe::wire::handshake::{Introduction, Message, PROTOCOL_VERSION, Proof, Refusal};
 use pgpipe::wire::message::{
-    BlobInfo, ChunkEnd, Failure, Greet, HeldPart, Locale, Moment, Offer, Omit, Snapshot,
+    BlobInfo, ChunkEnd, Failure, Greet, HeldPart, Locale, Moment, Offer, Omit, Refresh, Snapshot,
     SourceInfo, Standing, StreamHeader, Tail, TargetState, ToRecv, ToSend,
 };
 use serde::Serialize;
@@ -302,8 +303,14 @@ fn offer() -> Offer {
             lsn: "16/B374D848".parse().expect("an LSN"),
         },
         dump_major: 15,
-        refresh: vec![name("totals")],
+        refresh: vec![Refresh {
+            view: name("totals"),
+            after: Vec::new(),
+        }],
         omit: Omit::default(),
+        database: DatabaseProperties::default(),
+        roles: Vec::new(),
+        make_roles: false,
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Everything here is serialisable, because the plan travels to the target and rests in its journal.
 
+pub mod database;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -121,6 +123,9 @@ pub struct Table {
     pub pages: u32,
     /// Heap plus TOAST, in bytes.
     pub bytes: u64,
+    /// Of an extension's table whose rows are the user's: what follows the table in
+    /// `SELECT … FROM`, as the extension has it (`pg_extension.extcondition`), or empty for all rows.
+    pub condition: Option<String>,
 }
 
 impl Table {
@@ -133,9 +138,33 @@ impl Table {
         format!(" ({})", quoted.join(", "))
     }
 
+    /// Lets it travel as text whatever its types are.
+    pub fn copy_as_text(&mut self) {
+        self.format = Format::Text;
+        let wished = || "text was asked for".to_owned();
+        self.text_because.get_or_insert_with(wished);
+    }
+
     /// The qualified name with both parts quoted, whatever they are: for SQL.
     pub fn sql_name(&self) -> String {
         sql_name(&self.name)
+    }
+
+    /// The condition with a space before it; nothing where there is none.
+    pub fn condition_clause(&self) -> String {
+        match self.condition.as_deref() {
+            None | Some("") => String::new(),
+            Some(condition) => format!(" {condition}"),
+        }
+    }
+
+    /// Removes the rows that a migration moves.
+    pub fn delete_sql(&self) -> String {
+        format!(
+            "DELETE FROM ONLY {}{}",
+            self.sql_name(),
+            self.condition_clause()
+        )
     }
 
     /// What rows are written to, for SQL: mostly the table itself.

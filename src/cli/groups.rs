@@ -8,7 +8,7 @@ use clap::Args;
 use super::values::{self, Compress, KeepFree};
 use crate::report::Mode;
 use crate::runtime::MAX_JOBS;
-use crate::send::OnLostSnapshot;
+use crate::send::{Formats, OnLostSnapshot};
 
 /// More workers than this rarely help one server, so the default stops here.
 const DEFAULT_JOBS_LIMIT: usize = 16;
@@ -117,6 +117,15 @@ pub struct SourceOptions {
     /// Size of a chunk, the unit of commit and resume
     #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = values::chunk_size)]
     pub chunk_size: u64,
+    /// How rows are copied: auto (binary where every type is safe in it) or text
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub format: Formats,
     /// Compression: auto, none or a zstd level from 1 to 19
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::compress)]
     pub compress: Compress,
@@ -129,6 +138,9 @@ pub struct SourceOptions {
     /// Do not restore tablespace assignments
     #[arg(long)]
     pub no_tablespaces: bool,
+    /// Make the roles that own or are granted something, where the target lacks them; without passwords
+    #[arg(long)]
+    pub roles: bool,
     /// How long the snapshot outlives a send that is gone
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = values::duration)]
     pub keep_snapshot: Duration,

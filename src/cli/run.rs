@@ -140,6 +140,7 @@ fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
         memory: common.memory,
         jobs: options.jobs(),
         chunk_bytes: options.chunk_size,
+        formats: options.format,
         compress: match options.compress {
             Compress::Auto => send::Compress::Auto,
             Compress::None => send::Compress::None,
@@ -150,6 +151,7 @@ fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
             privileges: options.no_privileges,
             tablespaces: options.no_tablespaces,
         },
+        make_roles: options.roles,
         rate: None,
         keep_snapshot: options.keep_snapshot,
         on_lost_snapshot: options.on_lost_snapshot,

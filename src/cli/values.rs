@@ -9,7 +9,7 @@ use crate::runtime::MIN_MEMORY;
 
 const MAX_NAME: usize = 64;
 /// Below this a chunk's commit and its COPY cost more than its rows.
-const MIN_CHUNK: u64 = 1 << 20;
+const MIN_CHUNK: u64 = 64 << 10;
 /// Above this hardly any table would be split, and a resume would repeat too much.
 const MAX_CHUNK: u64 = 64 << 30;
 /// PostgreSQL's limit for identifiers, in bytes.
@@ -65,7 +65,7 @@ pub(super) fn memory(text: &str) -> Result<u64, String> {
 pub(super) fn chunk_size(text: &str) -> Result<u64, String> {
     match size(text).map_err(|e| e.to_string())? {
         bytes @ MIN_CHUNK..=MAX_CHUNK => Ok(bytes),
-        _ => Err("it is at least 1MiB and at most 64GiB".to_owned()),
+        _ => Err("it is at least 64KiB and at most 64GiB".to_owned()),
     }
 }
 

@@ -133,6 +133,9 @@ impl PgError {
     /// connection (and class 08), resources such as disk or memory (53), an operator (57P, 57014),
     /// a conflict with others (40, 55P03, 55006), an I/O error (58030). The same may succeed later.
     pub fn is_passing(&self) -> bool {
+        if self.is_about_another_server() {
+            return false;
+        }
         const CODES: [&str; 8] = ["08", "40", "53", "57P", "57014", "55P03", "55006", "58030"];
         let code = self.sqlstate().unwrap_or_default();
         self.is_connection_lost() || CODES.iter().any(|start| code.starts_with(start))
@@ -146,11 +149,19 @@ impl PgError {
         match self {
             Self::Lost { .. } | Self::Closed { .. } | Self::Unusable { .. } => true,
             Self::AllHosts(errors) => errors.iter().any(Self::is_momentary),
+            other if other.is_about_another_server() => false,
             other => {
                 let code = other.sqlstate().unwrap_or_default();
                 CODES.iter().any(|start| code.starts_with(start))
             }
         }
+    }
+
+    /// Whether the session lives and tells of a connection that the server could not make: to a
+    /// foreign server, which may be unreachable from here for good.
+    fn is_about_another_server(&self) -> bool {
+        let is_error = |error: &ServerError| error.sqlstate.starts_with("08") && !error.is_fatal();
+        matches!(self, Self::Server(error) if is_error(error))
     }
 
     /// Whether the connection is gone, or never came to be, so that a new one may do better.

@@ -7,16 +7,18 @@
 //! # Where REFRESH goes
 //!
 //! A schema-only archive holds no `MATERIALIZED VIEW DATA`, so the entries here create materialized
-//! views unpopulated. The driver refreshes those that were populated, in dependency order, when
+//! views unpopulated. The driver refreshes those that were populated, as [`Refreshes`] hands them out, when
 //! [`Schedule::awaits_refresh`] turns true: after indexes, keys, foreign keys, views and grants (all
 //! of which a query may need), and before event triggers, which would fire on it. It then calls
 //! [`Schedule::refreshed`].
 
 mod descriptor;
+pub mod refreshes;
 pub mod schedule;
 pub mod stage;
 pub mod toc;
 
+pub use refreshes::Refreshes;
 pub use schedule::{Counts, Schedule, Step, Task};
 pub use stage::{Stage, pre_data_batches};
 pub use toc::{DumpId, Entry, Section, Toc, TocError};

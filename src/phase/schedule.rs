@@ -215,6 +215,11 @@ impl Schedule {
         self.current_stage().is_none()
     }
 
+    /// That, and materialized views are refreshed: nothing will be handed out any more.
+    pub fn is_over(&self) -> bool {
+        self.refreshed && self.is_finished()
+    }
+
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for state in &self.states {

@@ -50,7 +50,7 @@ fn split(index: TableIndex, table: &Table, cut: Cut) -> Vec<Chunk> {
     let count = u32::try_from(wanted)
         .unwrap_or(u32::MAX)
         .min(table.pages.max(1));
-    if count == 1 || !cut.tid_ranges {
+    if count == 1 || !cut.tid_ranges || table.condition.is_some() {
         return vec![chunk(
             vec![Part {
                 table: index,
@@ -160,6 +160,7 @@ pub(crate) mod tests {
             filenode: Oid(oid),
             pages,
             bytes: u64::from(pages) * 8192,
+            condition: None,
         }
     }
 

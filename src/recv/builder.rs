@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::pg::ConnInfo;
-use crate::phase::{Schedule, Task};
+use crate::phase::{Refreshes, Schedule, Task};
 use crate::report::one_line;
 use crate::runtime::{Brake, Panicked, Patience, Slot, Workers, lock};
-use crate::schema::{Oid, QualifiedName};
+use crate::schema::Oid;
 use crate::sink::ddl::{DdlError, Restored, Restorer, Schema};
-use crate::sink::finish;
+use crate::sink::finish::{self, Refreshed};
 use crate::sink::journal::{Journal, JournalError};
+use crate::wire::message::Refresh;
 
 /// Why building stopped; entries that the server refuses are recorded instead.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +61,7 @@ pub(super) struct Site {
     pub(super) jobs: usize,
     /// `maintenance_work_mem` of each session, if planned.
     pub(super) work_mem_mib: Option<u64>,
-    pub(super) refresh: Vec<QualifiedName>,
+    pub(super) refresh: Vec<Refresh>,
 }
 
 struct Shared {
@@ -73,7 +74,8 @@ struct Shared {
 
 struct Progress {
     schedule: Schedule,
-    refresh: Refresh,
+    /// Their turn is when all else is there but event triggers.
+    refreshes: Refreshes,
     stopped: bool,
     /// Threads that have not ended.
     live: usize,
@@ -82,16 +84,10 @@ struct Progress {
     steps: usize,
 }
 
-#[derive(PartialEq, Eq)]
-enum Refresh {
-    Due,
-    Running,
-    Done,
-}
-
 enum Work {
     Task(Task),
-    Refresh,
+    /// Of the view at this place of [`Site::refresh`].
+    Refresh(usize),
 }
 
 /// The threads that build; stops and joins them when dropped.
@@ -105,7 +101,7 @@ impl Builder {
         let jobs = site.jobs.max(1);
         let progress = Progress {
             schedule,
-            refresh: Refresh::Due,
+            refreshes: Refreshes::new(site.refresh.iter().map(|r| r.after.clone())),
             stopped: false,
             live: jobs,
             failed: None,
@@ -209,10 +205,7 @@ fn perform(
             let restored = restorer.task(task)?;
             shared.end(task, &restored);
         }
-        Work::Refresh => {
-            shared.refresh(restorer)?;
-            shared.end_refresh();
-        }
+        Work::Refresh(place) => shared.refresh(restorer, *place)?,
     }
     Ok(())
 }
@@ -252,11 +245,16 @@ impl Shared {
             if let Some(task) = progress.schedule.next_task() {
                 return Some(Work::Task(task));
             }
-            if progress.refresh == Refresh::Due && progress.schedule.awaits_refresh() {
-                progress.refresh = Refresh::Running;
-                return Some(Work::Refresh);
-            }
-            if progress.refresh == Refresh::Done && progress.schedule.is_finished() {
+            if progress.schedule.awaits_refresh() {
+                if let Some(place) = progress.refreshes.next_view() {
+                    return Some(Work::Refresh(place));
+                }
+                if progress.refreshes.are_settled() {
+                    progress.schedule.refreshed();
+                    self.changed.notify_all();
+                    continue;
+                }
+            } else if progress.schedule.is_over() {
                 return None;
             }
             progress = self
@@ -302,19 +300,21 @@ impl Shared {
         });
     }
 
-    fn refresh(&self, restorer: &mut Restorer) -> Result<(), BuildError> {
+    fn refresh(&self, restorer: &mut Restorer, place: usize) -> Result<(), BuildError> {
         let journal = &self.site.journal;
-        let done = journal.read(restorer.client())?.steps;
-        for view in &self.site.refresh {
-            finish::refresh(restorer.client(), journal, &done, view)?;
+        let view = &self.site.refresh[place].view;
+        let refused = match finish::refresh(restorer.client(), journal, view)? {
+            Refreshed::Done => None,
+            Refreshed::Refused(error) => Some(error),
+        };
+        let mut again = false;
+        self.change(|progress| match refused {
+            None => progress.refreshes.refreshed(place),
+            Some(_) => again = progress.refreshes.refused(place),
+        });
+        if let (Some(error), false) = (refused, again) {
+            finish::refresh_refused(restorer.client(), journal, view, &error)?;
         }
         Ok(())
-    }
-
-    fn end_refresh(&self) {
-        self.change(|progress| {
-            progress.refresh = Refresh::Done;
-            progress.schedule.refreshed();
-        });
     }
 }

@@ -19,10 +19,14 @@ use crate::report::{
 use crate::runtime::lock;
 use crate::schema::Format;
 use crate::sink::journal::{Contents, Journal, JournalError};
-use crate::sink::{database, finish};
+use crate::sink::{database, finish, properties};
 use crate::state::StateDir;
 use crate::wire::Role;
 use crate::wire::message::Tail;
+
+/// Often set on the source for no other reason than its own migration.
+const READ_ONLY: &str = "the target is read-only by default, as the source is: \
+    ALTER DATABASE … RESET default_transaction_read_only ends that";
 
 /// Everything that the end needs; it runs without the link, and blocks.
 pub(super) struct Finishing {
@@ -48,6 +52,11 @@ impl Finishing {
         if !finish::is_analyzed(&steps) {
             self.analyze(&mut client)?;
             finish::end_analyze(&mut client, journal)?;
+        }
+        let offer = &self.migration.offer;
+        properties::apply(&mut client, journal, &steps, &offer.database, offer.omit)?;
+        if offer.database.is_read_only() {
+            (self.display.say)(READ_ONLY);
         }
         self.display.meter.end_phase();
         let report = self.report(&journal.read(&mut client)?);

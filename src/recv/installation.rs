@@ -20,8 +20,8 @@ use crate::runtime::tools::{self, Tools};
 use crate::sink::archive::{Archive, RestoreOptions};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::{self, Restorer, Schema};
-use crate::sink::finish;
 use crate::sink::journal::{Contents, Journal, JournalError};
+use crate::sink::{extensions, finish, roles};
 use crate::state::StateDir;
 use crate::wire::message::{Greet, Offer};
 
@@ -80,9 +80,13 @@ impl Installation {
                 &self.offer,
             )?;
         }
+        if self.offer.make_roles {
+            roles::make(&mut client, &journal, &self.offer.roles)?;
+        }
         self.pre_data(&mut client, &journal, &schema)?;
         self.require_tables(&mut client, &journal, &plan)?;
         let contents = journal.read(&mut client)?;
+        extensions::make_way(&mut client, &journal, &contents.steps, &plan)?;
         Ok(self.migration(plan, journal, schema, &contents))
     }
 

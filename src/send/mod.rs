@@ -56,6 +56,16 @@ pub enum Compress {
     Level(i32),
 }
 
+/// How tables are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Formats {
+    /// In binary where every column's type is safe in it.
+    #[default]
+    Auto,
+    /// All as text: larger and slower, for when binary is under suspicion.
+    Text,
+}
+
 /// What to do when the snapshot is gone before all rows are on the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum OnLostSnapshot {
@@ -83,8 +93,11 @@ pub struct Options {
     pub memory: u64,
     pub jobs: usize,
     pub chunk_bytes: u64,
+    pub formats: Formats,
     pub compress: Compress,
     pub omit: Omit,
+    /// Recv makes the roles that its server lacks.
+    pub make_roles: bool,
     /// Bytes per second on the wire at most.
     pub rate: Option<u64>,
     pub keep_snapshot: Duration,

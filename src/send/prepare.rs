@@ -12,19 +12,20 @@ use twox_hash::XxHash3_128;
 use super::record::{ARCHIVE, PLAN, Prepared, RENEWED_PLAN, Record};
 use super::session::Context;
 use super::worker::WorkError;
-use super::{Options, SendError};
+use super::{Formats, Options, SendError};
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, session};
 use crate::planner::{self, Cut};
 use crate::report::{Meter, one_line};
 use crate::runtime::tools::Tool;
 use crate::runtime::{Brake, Panicked, blocking, panicked};
-use crate::schema::{Persistence, QualifiedName, Table, quote_literal};
+use crate::schema::database::{DatabaseProperties, Role};
+use crate::schema::{Persistence, Table, quote_literal};
 use crate::source::dump::{Dump, DumpOptions};
 use crate::source::keeper::{Keeper, KeeperError, Spec};
 use crate::source::{catalog, changes, server};
 use crate::state::StateDir;
-use crate::wire::message::{BlobInfo, Offer, Snapshot, SourceInfo};
+use crate::wire::message::{BlobInfo, Offer, Refresh, Snapshot, SourceInfo};
 
 /// How long an abandoned preparation may take to notice.
 const ABANDON_LIMIT: Duration = Duration::from_secs(5);
@@ -115,8 +116,8 @@ impl Preparation {
         let snapshot = keeper.kept().snapshot.clone();
         let baseline = changes::baseline(&mut client, &snapshot.name, early)?;
         self.meter.phase("catalog");
-        let (tables, refresh) = self.read_catalog(&mut client, &snapshot)?;
-        let plan = planner::plan(tables, self.cut());
+        let read = self.read_catalog(&mut client, &snapshot)?;
+        let plan = planner::plan(read.tables, self.cut());
         self.meter.phase("schema dump");
         let path = state.path().join(ARCHIVE);
         self.dump(&path, &snapshot)?;
@@ -126,8 +127,11 @@ impl Preparation {
             archive,
             snapshot,
             dump_major,
-            refresh,
+            refresh: read.refresh,
             omit: self.options.omit,
+            database: read.database,
+            roles: read.roles,
+            make_roles: self.options.make_roles,
         };
         self.go_on()?;
         record.prepared = Some(Prepared { offer, baseline });
@@ -176,16 +180,24 @@ impl Preparation {
         &self,
         client: &mut Client,
         snapshot: &Snapshot,
-    ) -> Result<(Vec<Table>, Vec<QualifiedName>), SendError> {
+    ) -> Result<Read, SendError> {
         client.execute(&format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
             quote_literal(&snapshot.name)
         ))?;
-        let tables = catalog::tables(client)?;
+        let mut tables = catalog::tables(client)?;
+        if self.options.formats == Formats::Text {
+            tables.iter_mut().for_each(Table::copy_as_text);
+        }
         require_readable(client, &tables)?;
-        let refresh = catalog::refresh_order(client)?;
+        let read = Read {
+            tables,
+            refresh: catalog::refresh_order(client)?,
+            database: catalog::properties(client)?,
+            roles: catalog::roles(client)?,
+        };
         client.execute("COMMIT")?;
-        Ok((tables, refresh))
+        Ok(read)
     }
 
     pub(super) fn dump(&self, path: &Path, snapshot: &Snapshot) -> Result<(), SendError> {
@@ -201,6 +213,14 @@ impl Preparation {
         dump.wait()?;
         Ok(())
     }
+}
+
+/// What is read in the snapshot.
+pub(super) struct Read {
+    pub(super) tables: Vec<Table>,
+    pub(super) refresh: Vec<Refresh>,
+    pub(super) database: DatabaseProperties,
+    pub(super) roles: Vec<Role>,
 }
 
 /// A standby has the files of no unlogged table: better to stop now than at its chunk.

@@ -70,8 +70,8 @@ impl Preparation {
         let mut plan = recorded_plan(state, &old)?;
         let baseline = changes::baseline(client, &snapshot.name, early)?;
         self.meter.phase("catalog");
-        let (tables, refresh) = self.read_catalog(client, &snapshot)?;
-        unchanged(differing_tables(&plan.tables, &tables))?;
+        let read = self.read_catalog(client, &snapshot)?;
+        unchanged(differing_tables(&plan.tables, &read.tables))?;
         self.meter.phase("schema dump");
         let path = state.path().join(RENEWED_ARCHIVE);
         self.dump(&path, &snapshot)?;
@@ -79,11 +79,13 @@ impl Preparation {
         let printed = |file: &Path| self.printed(file, &old);
         let (before, now) = (printed(&state.path().join(ARCHIVE))?, printed(&path)?);
         unchanged(differing_entries(&before, &now))?;
-        adopt_filenodes(&mut plan.tables, &tables);
+        adopt_filenodes(&mut plan.tables, &read.tables);
         let offer = Offer {
             plan: write_plan(state, RENEWED_PLAN, &plan)?,
             snapshot,
-            refresh,
+            refresh: read.refresh,
+            database: read.database,
+            roles: read.roles,
             ..old
         };
         self.go_on()?;

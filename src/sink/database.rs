@@ -153,11 +153,13 @@ pub fn judge(client: &mut Client, source: &SourceInfo) -> Result<(), DatabaseErr
     Ok(())
 }
 
-/// Refuses a target that already has any table of the plan.
+/// Refuses a target that already has any table of the plan; those of an extension come with that,
+/// which may be there already.
 pub fn require_absent(client: &mut Client, plan: &Plan) -> Result<(), DatabaseError> {
     let there = tables(client)?;
     let (mut filled, mut empty) = (Vec::new(), Vec::new());
-    for table in plan.tables.iter().filter(|t| there.contains(&t.name)) {
+    let ours = plan.tables.iter().filter(|t| t.condition.is_none());
+    for table in ours.filter(|t| there.contains(&t.name)) {
         let rows = client.query(&format!("SELECT EXISTS (SELECT FROM {})", table.sql_name()))?;
         let list = if rows[0].bool(0)? {
             &mut filled

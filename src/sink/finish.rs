@@ -6,6 +6,7 @@ use crate::pg::{Client, PgError};
 use crate::schema::{QualifiedName, SequenceValue, quote_ident_always, quote_literal};
 use crate::sink::journal::{Journal, JournalError, StepError};
 
+const TO_ANALYZE: &str = include_str!("analyze.sql");
 /// The journal's mark for the end of the data phase: every chunk is durably committed.
 pub const DATA: &str = "data";
 const SEQUENCES: &str = "sequences";
@@ -42,38 +43,57 @@ pub fn set_sequences(
     journal.once(client, SEQUENCES, &calls.join("; "))
 }
 
-/// Refreshes one materialized view, once; a refusal is recorded and the rest goes on.
+/// How a materialized view took its refresh.
+#[derive(Debug)]
+pub enum Refreshed {
+    Done,
+    Refused(PgError),
+}
+
+/// Refreshes one materialized view, once.
 pub fn refresh(
     client: &mut Client,
     journal: &Journal,
-    done: &BTreeSet<String>,
     view: &QualifiedName,
-) -> Result<(), JournalError> {
-    let step = format!("refresh {view}");
-    if done.contains(&step) {
-        return Ok(());
+) -> Result<Refreshed, JournalError> {
+    let step = refresh_step(view);
+    let done = journal.are_done(client, std::slice::from_ref(&step));
+    if done.map_err(|source| journal.failed(source))? {
+        return Ok(Refreshed::Done);
     }
-    let sql = format!("REFRESH MATERIALIZED VIEW {}", sql_name(view));
-    match journal.once(client, &step, &sql) {
+    match journal.once(client, &step, &refresh_sql(view)) {
         Err(JournalError::Postgres { source, .. }) if !source.is_passing() => {
-            let object = format!("MATERIALIZED VIEW {view}");
-            record(client, journal, &step, &object, sql, &source)
+            Ok(Refreshed::Refused(source))
         }
-        other => other,
+        refreshed => refreshed.map(|()| Refreshed::Done),
     }
+}
+
+/// Records that a materialized view is left as it is.
+pub fn refresh_refused(
+    client: &mut Client,
+    journal: &Journal,
+    view: &QualifiedName,
+    error: &PgError,
+) -> Result<(), JournalError> {
+    let object = format!("MATERIALIZED VIEW {view}");
+    let step = refresh_step(view);
+    record(client, journal, &step, &object, refresh_sql(view), error)
+}
+
+fn refresh_step(view: &QualifiedName) -> String {
+    format!("refresh {view}")
+}
+
+fn refresh_sql(view: &QualifiedName) -> String {
+    format!("REFRESH MATERIALIZED VIEW {}", sql_name(view))
 }
 
 /// Every table and materialized view that the planner needs statistics of; partitions come with
 /// their parents.
 pub fn tables_to_analyze(client: &mut Client, journal: &Journal) -> Result<Vec<String>, PgError> {
-    let rows = client.query(&format!(
-        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
-         JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition \
-           AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', {}) \
-         ORDER BY pg_relation_size(c.oid) DESC",
-        quote_literal(journal.schema())
-    ))?;
+    let own = quote_literal(journal.schema());
+    let rows = client.query(&TO_ANALYZE.replace(":own", &own))?;
     rows.iter()
         .map(|row| row.text(0).map(str::to_owned))
         .collect()
@@ -105,7 +125,7 @@ pub fn analyze(client: &mut Client, journal: &Journal, table: &str) -> Result<()
 }
 
 /// Records a refusal.
-fn record(
+pub(super) fn record(
     client: &mut Client,
     journal: &Journal,
     step: &str,

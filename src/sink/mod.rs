@@ -4,8 +4,11 @@
 pub mod archive;
 pub mod database;
 pub mod ddl;
+pub mod extensions;
 pub mod finish;
 pub mod journal;
+pub mod properties;
+pub mod roles;
 pub mod space;
 pub mod undo;
 pub mod writer;

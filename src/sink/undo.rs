@@ -3,9 +3,11 @@
 
 use crate::pg::{Client, PgError};
 use crate::phase::{DumpId, Entry, Toc};
+use crate::schema::quote_ident_always;
 use crate::sink::archive::{Archive, ArchiveError};
 use crate::sink::ddl;
 use crate::sink::journal::{Journal, JournalError};
+use crate::sink::roles;
 
 /// Names of dependants in one message; the server lists them in its detail.
 const DETAIL_CHARS: usize = 500;
@@ -55,6 +57,7 @@ impl<'a> Undo<'a> {
             true => Vec::new(),
             false => self.archive.drop_statements(&ids)?,
         };
+        todo.extend(self.roles()?);
         let mut undone = Undone::default();
         loop {
             let before = todo.len();
@@ -91,6 +94,13 @@ impl<'a> Undo<'a> {
         Ok(refused)
     }
 
+    /// What drops the roles that this migration has made: they own nothing any more.
+    fn roles(&mut self) -> Result<Vec<String>, UndoError> {
+        let steps = self.journal.made(self.client)?;
+        let drop = |name: &str| format!("DROP ROLE IF EXISTS {};", quote_ident_always(name));
+        Ok(roles::made(&steps).into_iter().map(drop).collect())
+    }
+
     /// The entries that this migration has made, in the archive's order.
     fn ours(&mut self) -> Result<Vec<DumpId>, UndoError> {
         let steps = self.journal.made(self.client)?;
@@ -104,10 +114,8 @@ impl<'a> Undo<'a> {
 
     /// `CREATE EXTENSION IF NOT EXISTS` goes through where one was there before: not ours then.
     fn older_extensions(&mut self) -> Result<Vec<String>, UndoError> {
-        let sql = include_str!("older_extensions.sql").replace(
-            ":schema",
-            &crate::schema::quote_ident_always(self.journal.schema()),
-        );
+        let sql = include_str!("older_extensions.sql")
+            .replace(":schema", &quote_ident_always(self.journal.schema()));
         let rows = self.client.query(&sql)?;
         let names = rows.iter().map(|row| row.text(0).map(str::to_owned));
         Ok(names.collect::<Result<_, _>>()?)

@@ -260,7 +260,7 @@ fn copy_sql(table: &Table, part: &Part) -> String {
     let format = table.format.as_sql();
     match &part.range {
         // COPY of a table reads that table only, not what inherits from it.
-        Range::Whole => format!(
+        Range::Whole if table.condition_clause().is_empty() => format!(
             "COPY {}{} TO STDOUT (FORMAT {format})",
             table.sql_name(),
             table.column_list()
@@ -275,7 +275,8 @@ fn copy_sql(table: &Table, part: &Part) -> String {
                 "COPY (SELECT {} FROM ONLY {}{}) TO STDOUT (FORMAT {format})",
                 columns.join(", "),
                 table.sql_name(),
-                range.where_clause()
+                // Tables with a condition are never cut.
+                range.where_clause() + &table.condition_clause()
             )
         }
     }

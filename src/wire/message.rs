@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::chunk::{Attempt, ChunkId, Digest, Held, TableIndex};
 use crate::codec::ChunkParams;
 use crate::lsn::Lsn;
+use crate::schema::database::{DatabaseProperties, Role};
 use crate::schema::{QualifiedName, SequenceValue};
 use crate::wire::frame;
 use crate::wire::handshake::{self, PROTOCOL_VERSION};
@@ -157,10 +158,23 @@ pub struct Offer {
     pub snapshot: Snapshot,
     /// Major version of the pg_dump that wrote the archive.
     pub dump_major: u32,
-    /// Populated materialized views, in the order in which they can be refreshed.
-    pub refresh: Vec<QualifiedName>,
+    /// Populated materialized views, in an order in which they can be refreshed one by one.
+    pub refresh: Vec<Refresh>,
     /// Ownership, privileges or tablespaces that the user left out.
     pub omit: Omit,
+    pub database: DatabaseProperties,
+    /// Those that something in the database belongs to or is granted to.
+    pub roles: Vec<Role>,
+    /// Whether recv is to make the roles that its server lacks (`--roles`).
+    pub make_roles: bool,
+}
+
+/// A materialized view to be refreshed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    pub view: QualifiedName,
+    /// Places in [`Offer::refresh`], all before this one, of those that it reads.
+    pub after: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -25,26 +25,34 @@ pub(crate) struct Servers {
     _undertakers: [Child; 2],
 }
 
+static SERVERS: OnceLock<Servers> = OnceLock::new();
+
 /// Starts them once.
 pub(crate) fn servers() -> &'static Servers {
-    static SERVERS: OnceLock<Servers> = OnceLock::new();
-    SERVERS.get_or_init(Servers::start)
+    SERVERS.get_or_init(|| Servers::start(ClusterOptions::default(), &[]))
+}
+
+/// Starts them once, where a test binary needs them otherwise: with these options beside the usual
+/// ones, and with roles, tablespaces and the like, made by these statements.
+pub(crate) fn prepare_servers(options: ClusterOptions, statements: &[&str]) -> &'static Servers {
+    SERVERS.get_or_init(|| Servers::start(options, statements))
 }
 
 impl Servers {
-    fn start() -> Self {
+    fn start(mut options: ClusterOptions, statements: &[&str]) -> Self {
         let settings = [
             ("fsync", "off"),
             ("max_wal_size", "4GB"),
             ("max_connections", "200"),
             ("max_prepared_transactions", "5"),
         ];
-        let options = ClusterOptions {
-            settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
-            ..ClusterOptions::default()
-        };
+        let settings = settings.map(|(n, v)| (n.to_owned(), v.to_owned()));
+        options.settings.extend(settings);
         let start = || {
             let cluster = Cluster::start(&options).unwrap();
+            for statement in statements {
+                cluster.psql("postgres", statement).unwrap();
+            }
             let undertaker = undertaker(&cluster);
             (cluster, undertaker)
         };

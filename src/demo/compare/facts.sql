@@ -1,5 +1,7 @@
 -- Everything that must be equal in two databases, as lines of ["what it is", "its value"].
 -- JSON keeps a name with a newline in it on one line.
+SET default_transaction_read_only = off;
+SET default_transaction_isolation = 'read committed';
 SET search_path = '';
 SET client_encoding = 'UTF8';
 SET TimeZone = 'UTC';
@@ -20,7 +22,9 @@ FROM pg_class c
 JOIN user_namespace n ON n.oid = c.relnamespace
 WHERE NOT EXISTS (
     SELECT FROM pg_depend d
-    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+   -- Of an extension's tables and sequences those whose rows are the user's.
+   OR c.oid IN (SELECT unnest(extconfig) FROM pg_extension);
 
 SELECT json_build_array('index ' || r.name, pg_get_indexdef(r.oid))
 FROM user_relation r

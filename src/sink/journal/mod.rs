@@ -15,6 +15,7 @@ use crate::schema::{Persistence, quote_ident_always, quote_literal};
 use crate::wire::message::{Offer, SourceInfo};
 
 const CREATE: &str = include_str!("create.sql");
+const SILENCE: &str = include_str!("silence.sql");
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,10 @@ impl Journal {
 
     pub fn schema(&self) -> &str {
         &self.schema
+    }
+
+    pub(super) fn migration_id(&self) -> String {
+        self.migration.to_string()
     }
 
     pub(super) fn failed(&self, source: PgError) -> JournalError {
@@ -346,11 +351,21 @@ impl Journal {
         }
     }
 
-    /// Removes the journal with everything in it.
+    /// Removes the journal with everything in it. The event triggers that have come with the schema
+    /// must not see it: they are off within that transaction.
     pub fn drop(&self, client: &mut Client) -> Result<(), JournalError> {
-        client
-            .execute(&format!("DROP SCHEMA {} CASCADE", self.sql_schema()))
-            .map(drop)
-            .map_err(|e| self.failed(e))
+        let triggers = client.query(SILENCE).map_err(|e| self.failed(e))?;
+        let column = |i| triggers.iter().filter_map(move |row| row.get(i));
+        let dropping = format!("DROP SCHEMA {} CASCADE", self.sql_schema());
+        let statements: Vec<_> = column(0)
+            .chain([dropping.as_str()])
+            .chain(column(1))
+            .collect();
+        let sql = format!("BEGIN; {}; COMMIT", statements.join("; "));
+        client.execute(&sql).map(drop).map_err(|e| {
+            // After a lost connection there is nothing to roll back.
+            let _ = client.execute("ROLLBACK");
+            self.failed(e)
+        })
     }
 }

@@ -120,8 +120,16 @@ impl Journal {
             .replace(":plan", &format!("'{:032x}'", plan.digest))
             .replace(":schema", &self.sql_schema())
             .replace(":time", &quote_literal(&snapshot.time));
-        format!("{}{changes} COMMIT", truncate_sql(renewal.tables))
+        format!("{}{changes} COMMIT", empty_sql(renewal.tables))
     }
+}
+
+/// An extension's table keeps the rows that are not moved.
+fn empty_sql(tables: &[&Table]) -> String {
+    let (of_extensions, others): (Vec<&Table>, Vec<&Table>) =
+        tables.iter().partition(|table| table.condition.is_some());
+    let deletes = of_extensions.iter().map(|table| table.delete_sql() + "; ");
+    truncate_sql(&others) + &deletes.collect::<String>()
 }
 
 /// One statement for all. A table that rows are written to by itself may have others that inherit

@@ -1,7 +1,9 @@
 //! The source's catalog, read inside the snapshot: tables with their columns, sizes and formats,
 //! and the order in which materialized views can be refreshed.
 
+mod database;
 mod refresh;
+mod roles;
 mod types;
 
 use std::collections::HashMap;
@@ -11,7 +13,9 @@ use types::{Type, Types};
 use crate::pg::{Client, PgError, Row};
 use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
 
+pub use database::properties;
 pub use refresh::refresh_order;
+pub use roles::roles;
 
 const TABLES: &str = include_str!("tables.sql");
 const SIZES: &str = include_str!("sizes.sql");
@@ -29,6 +33,8 @@ pub struct Listed {
     pub filenode: Oid,
     /// Now; none when the table was dropped since.
     pub current_filenode: Option<Oid>,
+    /// Of an extension's table: [`Table::condition`].
+    pub condition: Option<String>,
 }
 
 impl Listed {
@@ -56,6 +62,7 @@ fn listed(row: &Row) -> Result<Listed, PgError> {
         persistence,
         filenode: Oid(row.parse(4)?),
         current_filenode: row.get(5).and_then(|text| text.parse().ok()).map(Oid),
+        condition: row.get(6).map(str::to_owned),
     })
 }
 
@@ -109,6 +116,7 @@ fn table(
         filenode: listed.filenode,
         pages,
         bytes,
+        condition: listed.condition,
     }
 }
 

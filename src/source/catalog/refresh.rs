@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pg::{Client, PgError};
 use crate::schema::{Oid, QualifiedName};
+use crate::wire::message::Refresh;
 
 const MATVIEWS: &str = include_str!("matviews.sql");
 
@@ -13,8 +14,9 @@ struct View {
     reads: BTreeSet<Oid>,
 }
 
-/// The populated materialized views, each after every one that it reads, directly or through views.
-pub fn refresh_order(client: &mut Client) -> Result<Vec<QualifiedName>, PgError> {
+/// The populated materialized views, each with every one that it reads, directly or through views,
+/// and after all of them.
+pub fn refresh_order(client: &mut Client) -> Result<Vec<Refresh>, PgError> {
     let mut views: BTreeMap<Oid, View> = BTreeMap::new();
     for row in client.query(MATVIEWS)? {
         let view = views.entry(Oid(row.parse(0)?)).or_insert(View {
@@ -27,30 +29,50 @@ pub fn refresh_order(client: &mut Client) -> Result<Vec<QualifiedName>, PgError>
     Ok(order(&views))
 }
 
-fn order(views: &BTreeMap<Oid, View>) -> Vec<QualifiedName> {
-    let mut seen = BTreeSet::new();
-    let mut ordered = Vec::new();
+fn order(views: &BTreeMap<Oid, View>) -> Vec<Refresh> {
+    let mut order = Order {
+        views,
+        needs: BTreeMap::new(),
+        out: Vec::new(),
+    };
     for &oid in views.keys() {
-        visit(oid, views, &mut seen, &mut ordered);
+        order.visit(oid);
     }
-    ordered
+    order.out
 }
 
-/// Depth first; PostgreSQL itself limits how deep views nest.
-fn visit(
-    oid: Oid,
-    views: &BTreeMap<Oid, View>,
-    seen: &mut BTreeSet<Oid>,
-    out: &mut Vec<QualifiedName>,
-) {
-    let Some(view) = views.get(&oid).filter(|_| seen.insert(oid)) else {
-        return;
-    };
-    for &read in &view.reads {
-        visit(read, views, seen, out);
-    }
-    if view.populated {
-        out.push(view.name.clone());
+struct Order<'a> {
+    views: &'a BTreeMap<Oid, View>,
+    /// Of each view that was visited: the places of those that must be there before its readers are.
+    needs: BTreeMap<Oid, BTreeSet<u32>>,
+    out: Vec<Refresh>,
+}
+
+impl Order<'_> {
+    /// Depth first; PostgreSQL itself limits how deep views nest.
+    fn visit(&mut self, oid: Oid) -> BTreeSet<u32> {
+        if let Some(known) = self.needs.get(&oid) {
+            return known.clone();
+        }
+        let Some(view) = self.views.get(&oid) else {
+            return BTreeSet::new();
+        };
+        // Views that read one another cannot be; were they, this ends.
+        self.needs.insert(oid, BTreeSet::new());
+        let mut needs = BTreeSet::new();
+        for &read in &view.reads {
+            needs.extend(self.visit(read));
+        }
+        if view.populated {
+            let place = u32::try_from(self.out.len()).expect("fewer views than OIDs");
+            self.out.push(Refresh {
+                view: view.name.clone(),
+                after: needs.into_iter().collect(),
+            });
+            needs = BTreeSet::from([place]);
+        }
+        self.needs.insert(oid, needs.clone());
+        needs
     }
 }
 
@@ -58,20 +80,35 @@ fn visit(
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_view_comes_after_what_it_reads_even_through_plain_views() {
-        let view = |name: &str, populated, reads: &[u32]| View {
+    fn view(name: &str, populated: bool, reads: &[u32]) -> View {
+        View {
             name: QualifiedName::new("s", name),
             populated,
             reads: reads.iter().copied().map(Oid).collect(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_view_comes_after_what_it_reads_even_through_plain_views() {
         let views = BTreeMap::from([
-            (Oid(1), view("top", true, &[2])),
-            (Oid(2), view("plain", false, &[3])),
+            (Oid(1), view("top", true, &[2, 5])),
+            (Oid(2), view("plain", false, &[3, 4])),
             (Oid(3), view("bottom", true, &[0])),
             (Oid(4), view("empty", false, &[])),
+            (Oid(5), view("beside", true, &[3])),
+            (Oid(6), view("alone", true, &[])),
         ]);
-        let names: Vec<_> = order(&views).into_iter().map(|n| n.name).collect();
-        assert_eq!(names, ["bottom", "top"]);
+        let ordered = order(&views);
+        let told: Vec<_> = ordered
+            .iter()
+            .map(|r| (r.view.name.as_str(), r.after.as_slice()))
+            .collect();
+        let expected: [(&str, &[u32]); 4] = [
+            ("bottom", &[]),
+            ("beside", &[0]),
+            ("top", &[0, 1]),
+            ("alone", &[]),
+        ];
+        assert_eq!(told, expected);
     }
 }

@@ -11,6 +11,10 @@ const FIRST_NORMAL_OID: u32 = 16384;
 /// Nesting of domains, arrays and composites that we follow; PostgreSQL's own types go 3 deep.
 const MAX_DEPTH: u8 = 32;
 
+/// Types of which the server refuses its own binary form where they are empty: "operand not found",
+/// "invalid int2vector data" (seen on 15).
+const NOT_READ_BACK: [&str; 3] = ["tsquery", "int2vector", "oidvector"];
+
 /// A row of `pg_type`, reduced to what the decision needs; zero OIDs mean none.
 #[derive(Debug, Clone)]
 pub(super) struct Type {
@@ -41,6 +45,9 @@ impl Types {
         let name = &found.name;
         if !found.has_binary {
             return Some(format!("type {name} has no send and receive functions"));
+        }
+        if oid < FIRST_NORMAL_OID && NOT_READ_BACK.contains(&name.as_str()) {
+            return Some(format!("an empty {name} cannot be read back in binary"));
         }
         match found.kind {
             'e' => None,
@@ -83,10 +90,6 @@ fn base_reason(oid: u32, name: &str) -> Option<String> {
         return Some(format!(
             "the binary form of type {name} belongs to its extension's version"
         ));
-    }
-    // The server refuses its own binary form of an empty one: "operand not found" (seen on 15).
-    if name == "tsquery" {
-        return Some("an empty tsquery cannot be read back in binary".to_owned());
     }
     // regclass and its kin send the bare OID, which names another object on another server.
     name.starts_with("reg")

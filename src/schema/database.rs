@@ -1,0 +1,70 @@
+//! What belongs to a database itself, and not to an object in it.
+
+use serde::{Deserialize, Serialize};
+
+/// Owner, comment, limits, privileges and settings of a database (`pg_database`,
+/// `pg_db_role_setting`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DatabaseProperties {
+    pub owner: String,
+    pub comment: Option<String>,
+    /// `datconnlimit`: -1 for none.
+    pub connection_limit: i32,
+    pub is_template: bool,
+    /// `datacl` in its order; none where the database has the privileges that every new one has.
+    pub grants: Option<Vec<Grant>>,
+    /// `ALTER DATABASE … SET`, and `ALTER ROLE … IN DATABASE … SET`.
+    pub settings: Vec<Setting>,
+}
+
+impl DatabaseProperties {
+    /// Whether sessions of all roles begin with read-only transactions.
+    pub fn is_read_only(&self) -> bool {
+        let is_it = |s: &&Setting| s.role.is_none() && s.name == "default_transaction_read_only";
+        let set = self.settings.iter().find(is_it);
+        set.is_some_and(|s| matches!(&*s.value, "on" | "true" | "yes" | "1"))
+    }
+}
+
+/// A privilege on the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// PUBLIC where there is none.
+    pub grantee: Option<String>,
+    pub grantor: String,
+    /// `CREATE`, `TEMPORARY` or `CONNECT`.
+    pub privilege: String,
+    pub grantable: bool,
+}
+
+/// A setting that a session in the database begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// Only for sessions of this role.
+    pub role: Option<String>,
+    pub name: String,
+    /// As the server keeps it: of a list, the text with each element quoted where needed.
+    pub value: String,
+}
+
+/// A role that owns something in a database, or may do something there. Without its password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    pub name: String,
+    pub inherits: bool,
+    pub creates_roles: bool,
+    pub creates_databases: bool,
+    pub can_login: bool,
+    /// -1 for none.
+    pub connection_limit: i32,
+    pub valid_until: Option<String>,
+    pub comment: Option<String>,
+    /// The others of the list that it is a member of.
+    pub member_of: Vec<Membership>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    pub role: String,
+    pub admin: bool,
+}

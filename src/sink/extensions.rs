@@ -1,0 +1,63 @@
+//! Tables of extensions whose rows are the user's (`pg_extension_config_dump`).
+
+use std::collections::BTreeSet;
+
+use crate::chunk::Plan;
+use crate::pg::{Client, PgError};
+use crate::schema::{QualifiedName, Table, quote_ident_always, quote_literal};
+use crate::sink::finish;
+use crate::sink::journal::{Journal, JournalError};
+
+const NEW: &str = include_str!("extensions.sql");
+
+/// Removes, once, the rows that the scripts of extensions have put where the source's rows are to
+/// come: of extensions that this migration has made, and only such rows as their conditions cover.
+/// What an extension holds that was there before is left; rows are added to it, as pg_restore does.
+pub fn make_way(
+    client: &mut Client,
+    journal: &Journal,
+    done: &BTreeSet<String>,
+    plan: &Plan,
+) -> Result<(), JournalError> {
+    let of_extensions: Vec<_> = plan
+        .tables
+        .iter()
+        .filter(|t| t.condition.is_some())
+        .collect();
+    if of_extensions.is_empty() {
+        return Ok(());
+    }
+    let new = new_tables(client, journal).map_err(|source| journal.failed(source))?;
+    for table in of_extensions.into_iter().filter(|t| new.contains(&t.name)) {
+        let step = format!("emptied {}", table.name);
+        if !done.contains(&step) {
+            empty(client, journal, &step, table)?;
+        }
+    }
+    Ok(())
+}
+
+fn empty(
+    client: &mut Client,
+    journal: &Journal,
+    step: &str,
+    table: &Table,
+) -> Result<(), JournalError> {
+    let sql = table.delete_sql();
+    match journal.once(client, step, &sql) {
+        Err(JournalError::Postgres { source, .. }) if !source.is_passing() => {
+            let object = format!("TABLE {}", table.name);
+            finish::record(client, journal, step, &object, sql, &source)
+        }
+        emptied => emptied,
+    }
+}
+
+fn new_tables(client: &mut Client, journal: &Journal) -> Result<BTreeSet<QualifiedName>, PgError> {
+    let schema = quote_ident_always(journal.schema());
+    let own = quote_literal(&journal.migration_id());
+    let sql = NEW.replace(":schema", &schema).replace(":id", &own);
+    let rows = client.query(&sql)?;
+    let name = |row: &crate::pg::Row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?));
+    rows.iter().map(name).collect()
+}

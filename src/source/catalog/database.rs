@@ -1,0 +1,50 @@
+//! What belongs to the database itself, as pg_dump would say it with `--create`.
+
+use crate::pg::{Client, PgError, Row};
+use crate::schema::database::{DatabaseProperties, Grant, Setting};
+
+const DATABASE: &str = include_str!("database.sql");
+const GRANTS: &str = include_str!("grants.sql");
+const SETTINGS: &str = include_str!("settings.sql");
+
+/// Reads owner, comment, limits, privileges and settings.
+pub fn properties(client: &mut Client) -> Result<DatabaseProperties, PgError> {
+    let rows = client.query(DATABASE)?;
+    let row = &rows[0];
+    let grants = match row.bool(4)? {
+        true => Some(
+            client
+                .query(GRANTS)?
+                .iter()
+                .map(grant)
+                .collect::<Result<_, _>>()?,
+        ),
+        false => None,
+    };
+    let settings = client.query(SETTINGS)?;
+    Ok(DatabaseProperties {
+        owner: row.text(0)?.to_owned(),
+        comment: row.get(1).map(str::to_owned),
+        connection_limit: row.parse(2)?,
+        is_template: row.bool(3)?,
+        grants,
+        settings: settings.iter().map(setting).collect::<Result<_, _>>()?,
+    })
+}
+
+fn grant(row: &Row) -> Result<Grant, PgError> {
+    Ok(Grant {
+        grantee: row.get(0).map(str::to_owned),
+        grantor: row.text(1)?.to_owned(),
+        privilege: row.text(2)?.to_owned(),
+        grantable: row.bool(3)?,
+    })
+}
+
+fn setting(row: &Row) -> Result<Setting, PgError> {
+    Ok(Setting {
+        role: row.get(0).map(str::to_owned),
+        name: row.text(1)?.to_owned(),
+        value: row.text(2)?.to_owned(),
+    })
+}

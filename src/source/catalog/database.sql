@@ -1,0 +1,4 @@
+SELECT pg_get_userbyid(d.datdba), shobj_description(d.oid, 'pg_database'), d.datconnlimit, d.datistemplate,
+       d.datacl IS NOT NULL
+FROM pg_database d
+WHERE d.datname = current_database()

@@ -1,0 +1,32 @@
+//! The roles that the objects of a database belong to or are granted to.
+
+use crate::pg::{Client, PgError, Row};
+use crate::schema::database::{Membership, Role};
+
+const ROLES: &str = include_str!("roles.sql");
+
+/// Reads them by name, without the predefined ones (`pg_…`).
+pub fn roles(client: &mut Client) -> Result<Vec<Role>, PgError> {
+    client.query(ROLES)?.iter().map(role).collect()
+}
+
+fn memberships(json: &str) -> Result<Vec<Membership>, PgError> {
+    serde_json::from_str(json).map_err(|_| PgError::Value {
+        column: 8,
+        wanted: "a list of memberships",
+    })
+}
+
+fn role(row: &Row) -> Result<Role, PgError> {
+    Ok(Role {
+        name: row.text(0)?.to_owned(),
+        inherits: row.bool(1)?,
+        creates_roles: row.bool(2)?,
+        creates_databases: row.bool(3)?,
+        can_login: row.bool(4)?,
+        connection_limit: row.parse(5)?,
+        valid_until: row.get(6).map(str::to_owned),
+        comment: row.get(7).map(str::to_owned),
+        member_of: memberships(row.text(8)?)?,
+    })
+}

@@ -1,0 +1,99 @@
+//! Each database there and back: in binary and as text, in chunks so small that everything splits
+//! and in the usual ones, by one worker and by eight.
+
+use super::scene::Origin;
+
+/// (name, script)
+type Database = (&'static str, &'static str);
+
+const EXTENSIONS: Database = ("extensions", include_str!("databases/extensions.sql"));
+const OBJECTS: Database = ("objects", include_str!("databases/objects.sql"));
+const RELATIONS: Database = ("relations", include_str!("databases/relations.sql"));
+const VALUES: Database = ("values", include_str!("databases/values.sql"));
+const NAMES: Database = ("names", include_str!("databases/names.sql"));
+const BELONGINGS: Database = ("belongings", include_str!("databases/belongings.sql"));
+
+const SMALL: &str = "64KiB";
+const USUAL: &str = "128MiB";
+
+fn moves(origin: &Origin, format: &str, chunk_size: &str, jobs: &str) {
+    let case = format!("{format}_{chunk_size}_{jobs}");
+    let send = [
+        "--format",
+        format,
+        "--chunk-size",
+        chunk_size,
+        "--jobs",
+        jobs,
+    ];
+    origin.moves(&case, &send, &["--index-jobs", jobs]);
+}
+
+fn moves_once((name, sql): Database) {
+    moves(&Origin::new(name, sql), "auto", SMALL, "8");
+}
+
+fn moves_in_every_way((name, sql): Database) {
+    let origin = Origin::new(&format!("all_{name}"), sql);
+    for format in ["auto", "text"] {
+        for chunk_size in [SMALL, USUAL] {
+            for jobs in ["1", "8"] {
+                moves(&origin, format, chunk_size, jobs);
+            }
+        }
+    }
+}
+
+#[test]
+fn extensions_arrive() {
+    moves_once(EXTENSIONS);
+}
+
+#[test]
+fn objects_arrive() {
+    moves_once(OBJECTS);
+}
+
+#[test]
+fn names_arrive() {
+    moves_once(NAMES);
+}
+
+#[test]
+fn belongings_arrive() {
+    moves_once(BELONGINGS);
+}
+
+#[test]
+fn relations_arrive_in_every_way() {
+    moves_in_every_way(RELATIONS);
+}
+
+#[test]
+fn values_arrive_in_every_way() {
+    moves_in_every_way(VALUES);
+}
+
+#[test]
+#[ignore = "minutes: make test-fidelity"]
+fn extensions_arrive_in_every_way() {
+    moves_in_every_way(EXTENSIONS);
+}
+
+#[test]
+#[ignore = "minutes: make test-fidelity"]
+fn objects_arrive_in_every_way() {
+    moves_in_every_way(OBJECTS);
+}
+
+#[test]
+#[ignore = "minutes: make test-fidelity"]
+fn names_arrive_in_every_way() {
+    moves_in_every_way(NAMES);
+}
+
+#[test]
+#[ignore = "minutes: make test-fidelity"]
+fn belongings_arrive_in_every_way() {
+    moves_in_every_way(BELONGINGS);
+}
