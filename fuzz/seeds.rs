@@ -311,6 +311,7 @@ fn offer() -> Offer {
         database: DatabaseProperties::default(),
         roles: Vec::new(),
         make_roles: false,
+        tablespaces: vec!["fast".to_owned()],
     }
 }
 

@@ -12,6 +12,7 @@ use crate::runtime::tools::ToolError;
 use crate::sink::archive::ArchiveError;
 use crate::sink::database::DatabaseError;
 use crate::sink::ddl::DdlError;
+use crate::sink::foresight::ForesightError;
 use crate::sink::journal::JournalError;
 use crate::sink::undo::UndoError;
 use crate::state::StateError;
@@ -35,6 +36,8 @@ pub enum RecvError {
     Archive(#[from] ArchiveError),
     #[error(transparent)]
     Ddl(#[from] DdlError),
+    #[error(transparent)]
+    Foresight(#[from] ForesightError),
     #[error("cannot create table {table} on the target: {message}")]
     Table { table: String, message: String },
     #[error(transparent)]
@@ -141,6 +144,7 @@ impl RecvError {
             | Self::Build(BuildError::TakenBack) => true,
             Self::Ddl(error) | Self::Build(BuildError::Ddl(error)) => error.is_resumable(),
             Self::Postgres(source)
+            | Self::Foresight(ForesightError::Postgres(source))
             | Self::Database(DatabaseError::Postgres(source))
             | Self::Build(BuildError::Journal(JournalError::Postgres { source, .. }))
             | Self::Journal(JournalError::Postgres { source, .. }) => source.is_passing(),

@@ -21,7 +21,7 @@ use crate::sink::archive::{Archive, RestoreOptions};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::{self, Restorer, Schema};
 use crate::sink::journal::{Contents, Journal, JournalError};
-use crate::sink::{extensions, finish, roles};
+use crate::sink::{extensions, finish, foresight, roles};
 use crate::state::StateDir;
 use crate::wire::message::{Greet, Offer};
 
@@ -63,6 +63,7 @@ impl Installation {
                 return Err(JournalError::Moment.into());
             }
         } else {
+            self.foresee(&mut client, &schema)?;
             database::require_absent(&mut client, &plan)?;
             let warning = self
                 .room
@@ -88,6 +89,17 @@ impl Installation {
         let contents = journal.read(&mut client)?;
         extensions::make_way(&mut client, &journal, &contents.steps, &plan)?;
         Ok(self.migration(plan, journal, schema, &contents))
+    }
+
+    /// What stands in the way, or will be missing, before anything is made.
+    fn foresee(&self, client: &mut Client, schema: &Schema) -> Result<(), RecvError> {
+        if !self.offer.omit.tablespaces {
+            database::require_tablespaces(client, &self.offer.tablespaces)?;
+        }
+        for line in foresight::refusals(client, schema, &self.offer)? {
+            (self.say)(&format!("will be skipped: {line}"));
+        }
+        Ok(())
     }
 
     /// Connects to the target database, which is made where it is missing and the user said so.

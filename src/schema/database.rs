@@ -51,6 +51,8 @@ pub struct Setting {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
     pub name: String,
+    /// Whether it owns anything there.
+    pub owns: bool,
     pub inherits: bool,
     pub creates_roles: bool,
     pub creates_databases: bool,

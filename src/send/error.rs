@@ -10,6 +10,7 @@ use crate::runtime::tools::ToolError;
 use crate::sink::archive::ArchiveError;
 use crate::source::dump::DumpError;
 use crate::source::keeper::KeeperError;
+use crate::source::privileges::Unreadable;
 use crate::state::StateError;
 use crate::transport::TransportError;
 use crate::transport::peering::PeeringError;
@@ -28,6 +29,14 @@ pub enum SendError {
         "table {table} is unlogged, and a standby has no rows of it: send from the primary, or drop the table"
     )]
     UnloggedOnStandby { table: String },
+    #[error(
+        "role {role} may not read {} of the source (send names each); grant it that, or use another role: docs/privileges.md",
+        objects(.unreadable)
+    )]
+    Unreadable {
+        role: String,
+        unreadable: Vec<Unreadable>,
+    },
     #[error(transparent)]
     Tool(#[from] ToolError),
     #[error(transparent)]
@@ -82,6 +91,13 @@ pub enum SendError {
     /// There is nothing yet that could go on.
     #[error(transparent)]
     AtTheStart(Box<Self>),
+}
+
+fn objects(unreadable: &[Unreadable]) -> String {
+    match unreadable.len() {
+        1 => "an object".to_owned(),
+        count => format!("{count} objects"),
+    }
 }
 
 /// What an abort adds where recv did not hear of it.

@@ -31,11 +31,11 @@ use session::{Context, Ended};
 use crate::codec::Tuner;
 use crate::control;
 use crate::pg::{ConnInfo, session as pg_session};
-use crate::report::{Display, Ending, Outcome};
+use crate::report::{Display, Ending, ObjectError, Outcome};
 use crate::runtime::tools::{Tool, Tools};
 use crate::runtime::{Budget, Panicked, blocking};
 use crate::source::keeper::{Keeper, KeeperError};
-use crate::source::server;
+use crate::source::{privileges, server};
 use crate::state::{Aborted, StateDir};
 use crate::transport::Limits;
 use crate::transport::peering::{Code, LinkSpec, Peering};
@@ -135,10 +135,20 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         let migration = options.migration;
         return Err(SendError::AbortedBefore { migration });
     }
-    let (info, source, pg_dump) = match inspect(&options).await {
+    let inspected = match inspect(&options).await {
         Err(error) if record.is_none() => return Err(SendError::AtTheStart(Box::new(error))),
         inspected => inspected?,
     };
+    let Inspected {
+        info,
+        source,
+        pg_dump,
+        hidden,
+    } = inspected;
+    for object in hidden.iter().filter(|_| record.is_none()) {
+        let (what, why) = (&object.object, &object.message);
+        (display.say)(&format!("will be skipped: {what}: {why}"));
+    }
     let record = own(record, &source, &options)?;
     record.save(&state)?;
     let budget = budget(&options);
@@ -328,8 +338,17 @@ fn stopped() -> Outcome {
     }
 }
 
+/// The source, before the network is touched.
+struct Inspected {
+    info: ConnInfo,
+    source: SourceInfo,
+    pg_dump: Tool,
+    /// What this role cannot see all of.
+    hidden: Vec<ObjectError>,
+}
+
 /// Everything about the source that can be wrong before the network is touched.
-async fn inspect(options: &Options) -> Result<(ConnInfo, SourceInfo, Tool), SendError> {
+async fn inspect(options: &Options) -> Result<Inspected, SendError> {
     let options = options.clone();
     blocking(move || {
         let info = ConnInfo::resolve(&options.source, &|name| std::env::var(name).ok())?;
@@ -345,7 +364,12 @@ async fn inspect(options: &Options) -> Result<(ConnInfo, SourceInfo, Tool), Send
         let pg_dump = Tools::find(options.pg_bin.as_deref())
             .pick_dump(found)?
             .clone();
-        Ok((info, source, pg_dump))
+        Ok(Inspected {
+            hidden: privileges::hidden(&mut client)?,
+            info,
+            source,
+            pg_dump,
+        })
     })
     .await
 }

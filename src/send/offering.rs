@@ -77,6 +77,11 @@ async fn prepare(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
     };
     match taken {
         Ok(taken) => {
+            if let Err(SendError::Unreadable { unreadable, .. }) = &taken {
+                for unreadable in unreadable {
+                    (context.display.say)(&format!("cannot be read: {}", unreadable.line));
+                }
+            }
             let (record, keeper) = taken?;
             context.record = record;
             context.keeper = Some(keeper);

@@ -23,7 +23,7 @@ use crate::schema::database::{DatabaseProperties, Role};
 use crate::schema::{Persistence, Table, quote_literal};
 use crate::source::dump::{Dump, DumpOptions};
 use crate::source::keeper::{Keeper, KeeperError, Spec};
-use crate::source::{catalog, changes, server};
+use crate::source::{catalog, changes, privileges, server};
 use crate::state::StateDir;
 use crate::wire::message::{BlobInfo, Offer, Refresh, Snapshot, SourceInfo};
 
@@ -111,6 +111,7 @@ impl Preparation {
         release_stale(state)?;
         self.meter.phase("snapshot");
         let mut client = self.connect()?;
+        require_privileges(&mut client)?;
         let early = changes::writes(&mut client)?;
         let keeper = self.start_keeper(state.path())?;
         let snapshot = keeper.kept().snapshot.clone();
@@ -132,6 +133,7 @@ impl Preparation {
             database: read.database,
             roles: read.roles,
             make_roles: self.options.make_roles,
+            tablespaces: read.tablespaces,
         };
         self.go_on()?;
         record.prepared = Some(Prepared { offer, baseline });
@@ -195,6 +197,7 @@ impl Preparation {
             refresh: catalog::refresh_order(client)?,
             database: catalog::properties(client)?,
             roles: catalog::roles(client)?,
+            tablespaces: catalog::tablespaces(client)?,
         };
         client.execute("COMMIT")?;
         Ok(read)
@@ -221,6 +224,20 @@ pub(super) struct Read {
     pub(super) refresh: Vec<Refresh>,
     pub(super) database: DatabaseProperties,
     pub(super) roles: Vec<Role>,
+    pub(super) tablespaces: Vec<String>,
+}
+
+/// All that may not be read is named at once, before the first lock would name one of it.
+fn require_privileges(client: &mut Client) -> Result<(), SendError> {
+    let unreadable = privileges::unreadable(client)?;
+    if unreadable.is_empty() {
+        return Ok(());
+    }
+    let rows = client.query("SELECT current_user")?;
+    Err(SendError::Unreadable {
+        role: rows[0].text(0)?.to_owned(),
+        unreadable,
+    })
 }
 
 /// A standby has the files of no unlogged table: better to stop now than at its chunk.

@@ -40,11 +40,33 @@ pub enum DatabaseError {
     Same,
     #[error("the target is a standby (in recovery) and cannot be written to")]
     Standby,
+    #[error(
+        "the target has no tablespace {names}, or recv's role may make nothing there; make it and GRANT CREATE on it, or use send --no-tablespaces"
+    )]
+    Tablespaces { names: String },
     #[error("{} on the target; pgpipe writes only into tables that it creates: drop them, or name another database", held(.filled, .empty))]
     NotEmpty {
         filled: Vec<QualifiedName>,
         empty: Vec<QualifiedName>,
     },
+}
+
+/// Refuses a target whose server lacks a tablespace, or lets nothing be made in it: the tables that
+/// lie there could not be.
+pub fn require_tablespaces(client: &mut Client, needed: &[String]) -> Result<(), DatabaseError> {
+    let rows = client.query(
+        "SELECT spcname FROM pg_tablespace \
+         WHERE has_tablespace_privilege(oid, 'CREATE') OR oid = (SELECT dattablespace FROM pg_database WHERE datname = current_database())",
+    )?;
+    let usable: HashSet<_> = rows.iter().filter_map(|row| row.get(0)).collect();
+    let missing = needed.iter().filter(|name| !usable.contains(name.as_str()));
+    let names: Vec<_> = missing.map(String::as_str).collect();
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(DatabaseError::Tablespaces {
+            names: names.join(", "),
+        }),
+    }
 }
 
 fn held(filled: &[QualifiedName], empty: &[QualifiedName]) -> String {

@@ -62,6 +62,14 @@ impl Schema {
         })
     }
 
+    /// The SQL of each of these entries.
+    pub fn statements(&self, ids: &[DumpId]) -> Result<Vec<String>, ArchiveError> {
+        match ids {
+            [] => Ok(Vec::new()),
+            _ => self.archive.sql_each(ids),
+        }
+    }
+
     fn sql(&self, ids: &[DumpId]) -> Result<String, ArchiveError> {
         match ids {
             [id] => self.single(*id),

@@ -6,6 +6,7 @@ pub mod database;
 pub mod ddl;
 pub mod extensions;
 pub mod finish;
+pub mod foresight;
 pub mod journal;
 pub mod properties;
 pub mod roles;

@@ -124,6 +124,7 @@ mod tests {
     fn a_role_comes_without_what_reaches_beyond_its_database() {
         let role = Role {
             name: "o'x".into(),
+            owns: true,
             inherits: true,
             creates_roles: false,
             creates_databases: false,

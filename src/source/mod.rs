@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod changes;
 pub mod dump;
 pub mod keeper;
+pub mod privileges;
 pub mod reader;
 pub mod server;
 pub mod tail;

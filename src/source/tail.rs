@@ -1,5 +1,6 @@
 //! What is read last: sequence values, which are not transactional, and what stays behind.
 
+use super::privileges;
 use crate::pg::{Client, PgError};
 use crate::report::ObjectError;
 use crate::schema::{QualifiedName, SequenceValue, quote_ident_always, quote_literal};
@@ -60,5 +61,7 @@ pub fn left_behind(client: &mut Client) -> Result<Vec<ObjectError>, PgError> {
         message: format!("{large} in the source; this version does not move large objects"),
         ..ObjectError::default()
     });
-    Ok(told.into_iter().collect())
+    let mut left_behind = privileges::hidden(client)?;
+    left_behind.extend(told);
+    Ok(left_behind)
 }

@@ -167,6 +167,8 @@ pub struct Offer {
     pub roles: Vec<Role>,
     /// Whether recv is to make the roles that its server lacks (`--roles`).
     pub make_roles: bool,
+    /// Those that objects of the database lie in.
+    pub tablespaces: Vec<String>,
 }
 
 /// A materialized view to be refreshed.

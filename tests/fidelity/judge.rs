@@ -16,23 +16,47 @@ const CONTEXT: usize = 6;
 /// Panics with what differs.
 #[track_caller]
 pub(crate) fn assert_same(dbs: &Databases, case: &str) {
-    let (source, target) = (dbs.source(), dbs.target());
-    let name = dbs.name();
-    let (ours, theirs) = (schema(source, name), schema(target, name));
-    if let Some(place) = first_difference(&ours, &theirs) {
-        let show = |text: &str| {
-            let lines = text.lines().skip(place.saturating_sub(CONTEXT));
-            lines.take(2 * CONTEXT).collect::<Vec<_>>().join("\n")
-        };
-        panic!(
-            "{name}, {case}: pg_dump differs from line {place} on\nsource:\n{}\ntarget:\n{}",
-            show(&ours),
-            show(&theirs)
-        );
-    }
-    let found = compare::differences(&source.database(name), &target.database(name)).unwrap();
+    assert_same_text(dbs, case, &["--create"]);
+    let (source, target) = ends(dbs);
+    let found = compare::differences(&source, &target).unwrap();
+    assert_none(dbs, case, &found);
+}
+
+/// The same, but for who owns what and may do what, and for the database itself.
+#[track_caller]
+pub(crate) fn assert_same_but_owners(dbs: &Databases, case: &str) {
+    assert_same_text(dbs, case, &["--no-owner", "--no-privileges"]);
+    let (source, target) = ends(dbs);
+    let found = compare::differing_contents(&source, &target).unwrap();
+    assert_none(dbs, case, &found);
+}
+
+fn ends(dbs: &Databases) -> (compare::Database, compare::Database) {
+    let end = |server: &Cluster| server.database(dbs.name());
+    (end(dbs.source()), end(dbs.target()))
+}
+
+#[track_caller]
+fn assert_none(dbs: &Databases, case: &str, found: &[compare::Difference]) {
     let told: Vec<_> = found.iter().map(ToString::to_string).collect();
-    assert!(found.is_empty(), "{name}, {case}:\n{}", told.join("\n"));
+    let (name, told) = (dbs.name(), told.join("\n"));
+    assert!(found.is_empty(), "{name}, {case}:\n{told}");
+}
+
+#[track_caller]
+fn assert_same_text(dbs: &Databases, case: &str, args: &[&str]) {
+    let name = dbs.name();
+    let ours = schema(dbs.source(), name, args);
+    let theirs = schema(dbs.target(), name, args);
+    let Some(place) = first_difference(&ours, &theirs) else {
+        return;
+    };
+    let show = |text: &str| {
+        let lines = text.lines().skip(place.saturating_sub(CONTEXT));
+        lines.take(2 * CONTEXT).collect::<Vec<_>>().join("\n")
+    };
+    let (ours, theirs) = (show(&ours), show(&theirs));
+    panic!("{name}, {case}: pg_dump differs at line {place}\nsource:\n{ours}\ntarget:\n{theirs}");
 }
 
 fn first_difference(ours: &str, theirs: &str) -> Option<usize> {
@@ -44,9 +68,9 @@ fn first_difference(ours: &str, theirs: &str) -> Option<usize> {
 }
 
 /// Everything that pg_dump tells of a database but its rows: not a line is left out.
-fn schema(server: &Cluster, name: &str) -> String {
+fn schema(server: &Cluster, name: &str, args: &[&str]) -> String {
     let mut dump = Command::new(server.programs().bin_dir().join("pg_dump"));
-    dump.args(["--schema-only", "--create", "--encoding=UTF8"]);
+    dump.args(["--schema-only", "--encoding=UTF8"]).args(args);
     if knows_restrict_key(&dump) {
         dump.arg(RESTRICT_KEY);
     }

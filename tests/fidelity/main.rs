@@ -11,6 +11,7 @@ mod support;
 mod installation;
 mod judge;
 mod large_rows;
+mod privileges;
 mod refreshed;
 mod roles;
 mod round_trips;

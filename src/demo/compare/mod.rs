@@ -106,11 +106,19 @@ impl Database {
 /// Compares rows (count and checksum per table), indexes, constraints, sequence values and the DDL
 /// that `pg_dump` writes. Empty: the databases are equal. Both sides are read at the same time.
 pub fn differences(source: &Database, target: &Database) -> Result<Vec<Difference>, CompareError> {
-    let (ours, theirs) = both(source, target, Database::facts);
-    let mut found = differing_facts(ours?, theirs?);
+    let mut found = differing_contents(source, target)?;
     let (ours, theirs) = both(source, target, Database::schema);
     found.extend(differing_line(&ours?, &theirs?));
     Ok(found)
+}
+
+/// The same without the DDL: what SQL alone shows, whoever owns it.
+pub fn differing_contents(
+    source: &Database,
+    target: &Database,
+) -> Result<Vec<Difference>, CompareError> {
+    let (ours, theirs) = both(source, target, Database::facts);
+    Ok(differing_facts(ours?, theirs?))
 }
 
 fn both<T: Send>(

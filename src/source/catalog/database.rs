@@ -5,7 +5,15 @@ use crate::schema::database::{DatabaseProperties, Grant, Setting};
 
 const DATABASE: &str = include_str!("database.sql");
 const GRANTS: &str = include_str!("grants.sql");
+const TABLESPACES: &str = include_str!("tablespaces.sql");
 const SETTINGS: &str = include_str!("settings.sql");
+
+/// The tablespaces that objects of the database lie in, but for its own.
+pub fn tablespaces(client: &mut Client) -> Result<Vec<String>, PgError> {
+    let rows = client.query(TABLESPACES)?;
+    let name = |row: &Row| row.text(0).map(str::to_owned);
+    rows.iter().map(name).collect()
+}
 
 /// Reads owner, comment, limits, privileges and settings.
 pub fn properties(client: &mut Client) -> Result<DatabaseProperties, PgError> {

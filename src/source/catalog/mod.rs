@@ -13,7 +13,7 @@ use types::{Type, Types};
 use crate::pg::{Client, PgError, Row};
 use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
 
-pub use database::properties;
+pub use database::{properties, tablespaces};
 pub use refresh::refresh_order;
 pub use roles::roles;
 

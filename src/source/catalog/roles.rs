@@ -20,6 +20,7 @@ fn memberships(json: &str) -> Result<Vec<Membership>, PgError> {
 fn role(row: &Row) -> Result<Role, PgError> {
     Ok(Role {
         name: row.text(0)?.to_owned(),
+        owns: row.bool(9)?,
         inherits: row.bool(1)?,
         creates_roles: row.bool(2)?,
         creates_databases: row.bool(3)?,

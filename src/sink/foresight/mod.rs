@@ -1,0 +1,305 @@
+//! What the target's server will refuse of a schema, said before anything is made there: as far as
+//! the archive's table of contents, the server and the role let it be known. What is refused in
+//! the end is recorded as it happens.
+
+mod facts;
+
+use std::collections::HashMap;
+
+use facts::Facts;
+
+use crate::pg::{Client, PgError};
+use crate::phase::{DumpId, Entry};
+use crate::schema::database::{DatabaseProperties, Role};
+use crate::sink::archive::ArchiveError;
+use crate::sink::ddl::Schema;
+use crate::wire::message::Offer;
+
+/// Lines at most; the others are counted.
+const TOLD: usize = 40;
+/// What only a superuser may make, whatever it looks like.
+const SUPERUSERS: [&str; 10] = [
+    "ACCESS METHOD",
+    "EVENT TRIGGER",
+    "FOREIGN DATA WRAPPER",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    "PROCEDURAL LANGUAGE",
+    "PUBLICATION TABLES IN SCHEMA",
+    "SHELL TYPE",
+    "TEXT SEARCH PARSER",
+    "TEXT SEARCH TEMPLATE",
+];
+/// What only a superuser may make if its statement says so.
+const IT_DEPENDS: [&str; 6] = [
+    "AGGREGATE",
+    "CAST",
+    "FUNCTION",
+    "PROCEDURE",
+    "PUBLICATION",
+    "TYPE",
+];
+/// From 16 on a role may have been let to make them.
+const SUBSCRIPTION: &str = "SUBSCRIPTION";
+const NEEDS_SUPERUSER: &str = "only a superuser can make it";
+
+/// Why it could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum ForesightError {
+    #[error("cannot see what the target's server allows")]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+/// What is to be restored: lines for the user.
+pub fn refusals(
+    client: &mut Client,
+    schema: &Schema,
+    offer: &Offer,
+) -> Result<Vec<String>, ForesightError> {
+    let facts = Facts::read(client)?;
+    let mut lines = about_roles(&facts, offer);
+    lines.extend(about_extensions(&facts, &schema.toc.entries));
+    if !facts.is_superuser {
+        let unsure = |entry: &&Entry| IT_DEPENDS.contains(&&*entry.desc);
+        let ids: Vec<_> = schema
+            .toc
+            .entries
+            .iter()
+            .filter(unsure)
+            .map(|e| e.id)
+            .collect();
+        let statements = schema.statements(&ids)?;
+        let statements: HashMap<_, _> = ids.iter().copied().zip(statements).collect();
+        let sql = |id| statements.get(&id).map(String::as_str);
+        let version = client.server_version();
+        lines.extend(about_entries(&schema.toc.entries, version, &sql));
+        lines.extend(about_settings(&facts, &offer.database));
+    }
+    Ok(shortened(lines))
+}
+
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(TOLD);
+    lines.truncate(TOLD);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+fn about_roles(facts: &Facts, offer: &Offer) -> Vec<String> {
+    let needed = |role: &&Role| match role.owns {
+        true => !offer.omit.owner,
+        false => !offer.omit.privileges,
+    };
+    let roles = offer.roles.iter().filter(needed);
+    roles
+        .filter_map(|role| about_role(facts, role, offer.make_roles))
+        .collect()
+}
+
+fn about_role(facts: &Facts, role: &Role, make: bool) -> Option<String> {
+    let name = &role.name;
+    match facts.roles.get(name) {
+        None if make && (facts.is_superuser || facts.creates_roles) => None,
+        None if make => Some(format!("role {name}: needs CREATEROLE to be made")),
+        None if role.owns => Some(format!(
+            "owner {name} of his objects: there is no such role on the target; make it, or use send --roles or --no-owner"
+        )),
+        None => Some(format!(
+            "privileges of {name}: there is no such role on the target; make it, or use send --roles or --no-privileges"
+        )),
+        Some(false) if role.owns => Some(format!(
+            "owner {name} of his objects: recv's role is not a member of it; grant it that, or use send --no-owner"
+        )),
+        Some(_) => None,
+    }
+}
+
+fn about_extensions(facts: &Facts, entries: &[Entry]) -> Vec<String> {
+    let extensions = entries.iter().filter(|entry| entry.desc == "EXTENSION");
+    let doubt = |entry: &Entry| {
+        // Listed as `- NAME `.
+        let name = entry
+            .name
+            .strip_prefix("- ")
+            .unwrap_or(&entry.name)
+            .trim_end();
+        let why = match facts.extensions.get(name) {
+            None => "is not installed on the target's host",
+            Some(found) if found.is_there || found.is_trusted || facts.is_superuser => return None,
+            Some(_) => "only a superuser can make it; let one do that beforehand",
+        };
+        Some(format!("extension {name}: {why}"))
+    };
+    extensions.filter_map(doubt).collect()
+}
+
+fn about_entries<'a>(
+    entries: &[Entry],
+    version: u32,
+    sql: &dyn Fn(DumpId) -> Option<&'a str>,
+) -> Vec<String> {
+    let is_refused = |entry: &&Entry| {
+        let desc = &*entry.desc;
+        SUPERUSERS.contains(&desc)
+            || (desc == SUBSCRIPTION && version < 160_000)
+            || sql(entry.id).is_some_and(needs_superuser)
+    };
+    let refused = entries.iter().filter(is_refused);
+    refused
+        .map(|entry| format!("{}: {NEEDS_SUPERUSER}", entry.label()))
+        .collect()
+}
+
+/// By how pg_dump writes it: clauses begin lines of four spaces, before any body.
+fn needs_superuser(sql: &str) -> bool {
+    let Some(at) = sql.find("\nCREATE ") else {
+        return false;
+    };
+    let statement = &sql[at + 1..];
+    let first = statement.lines().next().unwrap_or_default();
+    let language = statement
+        .lines()
+        .find(|line| line.starts_with("    LANGUAGE "));
+    let words = |line: &str| {
+        line.split([' ', ';'])
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let is_low = language.is_some_and(|line| {
+        let words = words(line);
+        words
+            .iter()
+            .any(|word| matches!(word.as_str(), "c" | "internal" | "LEAKPROOF"))
+    });
+    is_low
+        || first.starts_with("CREATE CAST ") && first.contains(" WITHOUT FUNCTION")
+        || first.starts_with("CREATE PUBLICATION ") && first.contains(" FOR ALL TABLES")
+        || first.starts_with("CREATE TYPE ") && statement.contains("\n    INPUT = ")
+        || first.starts_with("CREATE AGGREGATE ") && statement.contains("\n    STYPE = internal")
+}
+
+fn about_settings(facts: &Facts, database: &DatabaseProperties) -> Vec<String> {
+    let guarded = database
+        .settings
+        .iter()
+        .filter(|s| facts.guarded.contains(&s.name));
+    guarded
+        .map(|s| {
+            format!(
+                "setting {} of the database: only a superuser can change it",
+                s.name
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::facts::Extension;
+    use super::*;
+    use crate::phase::Section;
+    use crate::schema::Oid;
+
+    fn entry(id: u32, desc: &str, name: &str) -> Entry {
+        Entry {
+            id: DumpId(id),
+            tableoid: Oid(0),
+            oid: Oid(0),
+            desc: desc.into(),
+            name: name.into(),
+            section: Section::PreData,
+            deps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn extensions_are_missing_or_not_trusted() {
+        let known = |is_there, is_trusted| Extension {
+            is_there,
+            is_trusted,
+        };
+        let mut facts = Facts::default();
+        facts.extensions.insert("hstore".into(), known(false, true));
+        facts
+            .extensions
+            .insert("file_fdw".into(), known(false, false));
+        facts.extensions.insert("dblink".into(), known(true, false));
+        let names = ["hstore", "file_fdw", "dblink", "postgis"];
+        let entries: Vec<_> = names
+            .map(|n| entry(1, "EXTENSION", &format!("- {n} ")))
+            .into();
+        let lines = about_extensions(&facts, &entries);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].starts_with("extension file_fdw: only a superuser"));
+        assert!(lines[1].starts_with("extension postgis: is not installed"));
+        facts.is_superuser = true;
+        assert_eq!(about_extensions(&facts, &entries).len(), 1);
+    }
+
+    #[test]
+    fn statements_tell_what_kinds_do_not() {
+        let head = "--\n-- Name: x; Type: y\n--\n\n";
+        for (sql, refused) in [
+            (
+                "CREATE FUNCTION a.f() RETURNS int\n    LANGUAGE c STRICT\n    AS 'x', 'y';",
+                true,
+            ),
+            (
+                "CREATE FUNCTION a.f() RETURNS int\n    LANGUAGE sql\n    AS $$\n    LANGUAGE c\n$$;",
+                false,
+            ),
+            (
+                "CREATE FUNCTION a.f() RETURNS int\n    LANGUAGE sql LEAKPROOF\n    AS '';",
+                true,
+            ),
+            ("CREATE CAST (a AS b) WITHOUT FUNCTION;", true),
+            ("CREATE CAST (a AS b) WITH FUNCTION a.f();", false),
+            (
+                "CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert');",
+                true,
+            ),
+            ("CREATE PUBLICATION p WITH (publish = 'insert');", false),
+            (
+                "CREATE TYPE a.t (\n    INTERNALLENGTH = 4,\n    INPUT = a.i,\n    OUTPUT = a.o\n);",
+                true,
+            ),
+            ("CREATE TYPE a.t AS ENUM (\n    'x'\n);", false),
+        ] {
+            assert_eq!(needs_superuser(&format!("{head}{sql}\n")), refused, "{sql}");
+        }
+    }
+
+    #[test]
+    fn owners_and_grantees_are_told_apart() {
+        let facts = Facts {
+            roles: [("other".to_owned(), false), ("own".to_owned(), true)].into(),
+            ..Facts::default()
+        };
+        let role = |name: &str, owns| Role {
+            name: name.into(),
+            owns,
+            inherits: true,
+            creates_roles: false,
+            creates_databases: false,
+            can_login: false,
+            connection_limit: -1,
+            valid_until: None,
+            comment: None,
+            member_of: Vec::new(),
+        };
+        let told = |name, owns, make| about_role(&facts, &role(name, owns), make);
+        assert_eq!(told("own", true, false), None);
+        assert_eq!(told("other", false, false), None);
+        assert!(told("other", true, false).unwrap().contains("not a member"));
+        assert!(
+            told("gone", false, false)
+                .unwrap()
+                .starts_with("privileges of gone")
+        );
+        assert!(told("gone", true, true).unwrap().contains("CREATEROLE"));
+    }
+}

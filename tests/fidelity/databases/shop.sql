@@ -1,0 +1,43 @@
+-- What a plain owner can make, all of it his own.
+SET ROLE shop_owner;
+SET client_min_messages = warning;
+CREATE SCHEMA sales;
+CREATE EXTENSION hstore;
+CREATE EXTENSION pg_trgm SCHEMA sales;
+COMMENT ON EXTENSION hstore IS 'the owner''s';
+CREATE TYPE sales.state AS ENUM ('open', 'paid');
+CREATE DOMAIN sales.price AS numeric(10, 2) CHECK (VALUE >= 0);
+CREATE COLLATION sales.plain FROM "C";
+CREATE TABLE sales.customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text COLLATE sales.plain NOT NULL, tags hstore, note text);
+CREATE TABLE sales.orders (
+    id serial, at date NOT NULL, customer bigint REFERENCES sales.customers, state sales.state, total sales.price,
+    PRIMARY KEY (id, at), CHECK (at > '2000-01-01')) PARTITION BY RANGE (at);
+CREATE TABLE sales.orders_2025 PARTITION OF sales.orders FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE sales.orders_rest PARTITION OF sales.orders DEFAULT;
+INSERT INTO sales.customers (name, tags) SELECT 'customer ' || i, hstore('i', i::text) FROM generate_series(1, 3000) i;
+INSERT INTO sales.orders (at, customer, state, total) SELECT '2024-10-01'::date + i % 500, i, 'paid', i FROM generate_series(1, 3000) i;
+CREATE INDEX ON sales.customers USING gin (name sales.gin_trgm_ops);
+CREATE INDEX ON sales.orders (customer);
+CREATE UNLOGGED TABLE public.cache (k text PRIMARY KEY, v jsonb);
+INSERT INTO public.cache SELECT i::text, '{}' FROM generate_series(1, 500) i;
+CREATE SEQUENCE public.tickets START 100;
+SELECT nextval('public.tickets');
+CREATE FUNCTION sales.stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note := 'stamped'; RETURN NEW; END $$;
+CREATE TRIGGER stamp BEFORE INSERT ON sales.customers FOR EACH ROW EXECUTE FUNCTION sales.stamp();
+ALTER TABLE sales.customers ENABLE ALWAYS TRIGGER stamp;
+CREATE FUNCTION sales.paid(bigint) RETURNS numeric LANGUAGE sql STABLE BEGIN ATOMIC SELECT sum(total) FROM sales.orders WHERE customer = $1; END;
+CREATE VIEW sales.best AS SELECT c.id, c.name, sum(o.total) AS total FROM sales.customers c JOIN sales.orders o ON o.customer = c.id GROUP BY c.id;
+CREATE MATERIALIZED VIEW sales.totals AS SELECT at, sum(total) AS total FROM sales.orders GROUP BY at;
+CREATE UNIQUE INDEX ON sales.totals (at);
+CREATE RULE no_delete AS ON DELETE TO public.cache DO INSTEAD NOTHING;
+CREATE STATISTICS sales.together ON state, customer FROM sales.orders_2025;
+CREATE TEXT SEARCH CONFIGURATION sales.words (COPY = simple);
+CREATE PUBLICATION shop_changes FOR TABLE sales.customers;
+CREATE AGGREGATE sales.product(int) (sfunc = int4mul, stype = int);
+GRANT SELECT ON sales.best TO PUBLIC;
+REVOKE EXECUTE ON FUNCTION sales.paid(bigint) FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES IN SCHEMA sales GRANT SELECT ON TABLES TO PUBLIC;
+COMMENT ON DATABASE shop IS 'the shop';
+ALTER DATABASE shop SET search_path = sales, public;
+ALTER DATABASE shop SET default_transaction_isolation = 'repeatable read';
+REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC;

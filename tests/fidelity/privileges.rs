@@ -1,0 +1,221 @@
+//! Migrations without a superuser, with exactly the statements of docs/privileges.md.
+
+use super::judge;
+use super::scene::prepare;
+use super::support::{Databases, End, assert_nothing_left, migrate};
+
+const PAGE: &str = include_str!("../../docs/privileges.md");
+const SHOP: &str = include_str!("databases/shop.sql");
+
+/// A block of the page, for a database of another name.
+fn block(which: &str, name: &str) -> String {
+    let head = format!("```sql {which}\n");
+    let (_, rest) = PAGE.split_once(&head).unwrap();
+    let (block, _) = rest.split_once("```").unwrap();
+    block.replace("shop", name)
+}
+
+/// The shop, which belongs to `NAME_owner`, on the source; on the target nothing.
+fn shop(name: &str) -> Databases {
+    prepare();
+    let dbs = Databases::without_target(name, "", "");
+    let owner = format!("CREATE ROLE {name}_owner; ALTER DATABASE {name} OWNER TO {name}_owner;");
+    dbs.source_sql(&owner);
+    dbs.source_sql(&SHOP.replace("shop", name));
+    dbs
+}
+
+fn on_target(dbs: &Databases, sql: &str) {
+    dbs.target().psql("postgres", sql).unwrap();
+}
+
+/// Runs both sides as these roles.
+fn moved_by(
+    dbs: &Databases,
+    (reader, owner): (&str, &str),
+    send: &[&str],
+    recv: &[&str],
+) -> (End, End) {
+    let as_role = |conninfo: String, role: &str| {
+        conninfo.replace("user=postgres", &format!("user={}{role}", dbs.name()))
+    };
+    let source = as_role(dbs.source_conninfo(), reader);
+    let target = as_role(dbs.target_conninfo(), owner);
+    let send = [send, &["--source", &source]].concat();
+    let recv = [recv, &["--target", &target]].concat();
+    migrate(dbs, &send, &recv)
+}
+
+#[test]
+fn a_plain_owner_takes_what_a_reader_sends() {
+    let dbs = shop("shop_a");
+    dbs.source_sql(&block("source-14", dbs.name()));
+    on_target(&dbs, &block("target-given", dbs.name()));
+    let (send, recv) = moved_by(&dbs, ("_reader", "_owner"), &["--jobs", "2"], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    assert!(!recv.output().contains("will be skipped"), "{recv:?}");
+    judge::assert_same(&dbs, "a plain owner");
+    assert_nothing_left(&dbs);
+}
+
+#[test]
+fn a_role_that_makes_the_database_takes_it_as_its_own() {
+    let dbs = shop("shop_b");
+    dbs.source_sql(&block("source-13", dbs.name()));
+    dbs.source_sql(&block("source-connect", dbs.name()));
+    on_target(&dbs, &block("target-createdb", dbs.name()));
+    let send = ["--no-owner", "--no-privileges"];
+    let (send, recv) = moved_by(&dbs, ("_reader", "_maker"), &send, &["--create-db"]);
+    send.must_end(0);
+    recv.must_end(0);
+    assert!(!recv.output().contains("will be skipped"), "{recv:?}");
+    judge::assert_same_but_owners(&dbs, "createdb");
+    assert_nothing_left(&dbs);
+}
+
+/// Objects of other roles, which the owner is a member of.
+#[test]
+fn an_owner_gives_objects_to_roles_that_he_is_a_member_of() {
+    let dbs = shop("shop_c");
+    let app = "CREATE ROLE app_of_shop_c; ALTER SCHEMA sales OWNER TO app_of_shop_c;
+        ALTER TABLE sales.customers OWNER TO app_of_shop_c; ALTER VIEW sales.best OWNER TO app_of_shop_c;";
+    dbs.source_sql(app);
+    dbs.source_sql(&block("source-14", dbs.name()));
+    on_target(&dbs, "CREATE ROLE app_of_shop_c");
+    on_target(&dbs, &block("target-given", dbs.name()));
+    on_target(&dbs, &block("target-member", dbs.name()));
+    let (send, recv) = moved_by(&dbs, ("_reader", "_owner"), &[], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    judge::assert_same(&dbs, "a member");
+}
+
+/// All of it, before anything is made on the target; with what the page says for each it goes.
+#[test]
+fn what_may_not_be_read_is_named_at_once() {
+    let dbs = shop("shop_d");
+    dbs.source_sql(
+        "CREATE TABLE public.guarded (id int PRIMARY KEY); INSERT INTO public.guarded VALUES (1);
+         ALTER TABLE public.guarded OWNER TO shop_d_owner;
+         CREATE POLICY p ON public.guarded USING (false); ALTER TABLE public.guarded ENABLE ROW LEVEL SECURITY;
+         CREATE ROLE shop_d_reader LOGIN; GRANT USAGE ON SCHEMA public TO shop_d_reader;",
+    );
+    on_target(&dbs, &block("target-given", dbs.name()));
+    let (send, recv) = moved_by(&dbs, ("_reader", "_owner"), &[], &[]);
+    send.must_end(1);
+    recv.must_end(1);
+    let named = [
+        "schema sales: GRANT USAGE ON SCHEMA sales TO shop_d_reader",
+        "table sales.customers: GRANT SELECT ON sales.customers TO shop_d_reader",
+        "table sales.orders: GRANT",
+        "table sales.orders_2025: GRANT",
+        "table sales.orders_rest: GRANT",
+        "table public.cache: GRANT",
+        "table public.guarded: GRANT",
+        "table public.guarded: row security would hide rows of it",
+        "sequence sales.orders_id_seq: GRANT SELECT ON SEQUENCE sales.orders_id_seq TO shop_d_reader",
+        "sequence public.tickets: GRANT",
+        "sequence sales.customers_id_seq: GRANT",
+    ];
+    for line in named {
+        assert!(
+            send.stderr.contains(&format!("cannot be read: {line}")),
+            "{line}: {send:?}"
+        );
+    }
+    assert_eq!(
+        send.stderr.matches("cannot be read: ").count(),
+        named.len(),
+        "{send:?}"
+    );
+    assert!(
+        recv.stderr
+            .contains("may not read 11 objects of the source"),
+        "{recv:?}"
+    );
+    let made = dbs.target_sql("SELECT count(*) FROM pg_namespace WHERE oid >= 16384");
+    assert_eq!(made.trim(), "0");
+    let grants = block("source-13", dbs.name()).replace("CREATE ROLE shop_d_reader LOGIN;", "");
+    dbs.source_sql(&grants);
+    dbs.source_sql(&block("source-row-security", dbs.name()));
+    on_target(&dbs, &block("target-reader", dbs.name()));
+    let (send, recv) = moved_by(&dbs, ("_reader", "_owner"), &[], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    judge::assert_same(&dbs, "granted");
+}
+
+/// What the server refuses to a plain owner is what recv has said.
+#[test]
+fn what_will_be_refused_is_said_beforehand() {
+    let dbs = shop("shop_e");
+    dbs.source_sql(
+        "CREATE ROLE nobody_there; GRANT SELECT ON sales.customers TO nobody_there;
+         CREATE EXTENSION file_fdw;
+         CREATE EXTENSION postgres_fdw;
+         CREATE FUNCTION public.low() RETURNS trigger LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+         CREATE FUNCTION public.tight(int) RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT 1';
+         CREATE FUNCTION public.acts() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+         CREATE EVENT TRIGGER acting ON ddl_command_end EXECUTE FUNCTION public.acts();
+         CREATE PUBLICATION of_all FOR ALL TABLES;
+         CREATE PUBLICATION of_schema FOR TABLES IN SCHEMA sales;
+         CREATE CAST (sales.state AS int) WITH INOUT;
+         CREATE OPERATOR FAMILY public.family USING btree;
+         CREATE TEXT SEARCH TEMPLATE public.template (LEXIZE = dsimple_lexize);
+         CREATE SUBSCRIPTION unseen CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false, slot_name = NONE);
+         DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET log_statement = ''all''', current_database()); END $$;",
+    );
+    dbs.source_sql(&block("source-14", dbs.name()));
+    on_target(&dbs, &block("target-given", dbs.name()));
+    let (send, recv) = moved_by(&dbs, ("_reader", "_owner"), &["--no-owner"], &[]);
+    send.must_end(4);
+    recv.must_end(4);
+    let said = [
+        "privileges of nobody_there",
+        "extension file_fdw",
+        "extension postgres_fdw",
+        "FUNCTION public low()",
+        "FUNCTION public tight(integer)",
+        "EVENT TRIGGER - acting",
+        "PUBLICATION - of_all",
+        "PUBLICATION TABLES IN SCHEMA sales of_schema sales",
+        "OPERATOR FAMILY public family",
+        "TEXT SEARCH TEMPLATE public template",
+        "setting log_statement",
+    ];
+    for what in said {
+        let line = format!("will be skipped: {what}");
+        assert!(recv.stderr.contains(&line), "{line}: {recv:?}");
+    }
+    assert_eq!(
+        recv.stderr.matches("will be skipped: ").count(),
+        said.len(),
+        "{recv:?}"
+    );
+    assert!(
+        send.stderr.contains("will be skipped: SUBSCRIPTION unseen"),
+        "{send:?}"
+    );
+    let report = recv.report();
+    let errors = report["errors"].as_array().unwrap();
+    let objects: Vec<_> = errors
+        .iter()
+        .map(|e| e["object"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "EXTENSION - file_fdw",
+        "FUNCTION public low()",
+        "FUNCTION public tight(integer)",
+        "EVENT TRIGGER - acting",
+        "PUBLICATION - of_all",
+        "PUBLICATION TABLES IN SCHEMA sales of_schema sales",
+        "OPERATOR FAMILY public family",
+        "TEXT SEARCH TEMPLATE public template",
+        "DATABASE shop_e: setting log_statement",
+        "SUBSCRIPTION unseen",
+    ];
+    for object in expected {
+        assert!(objects.contains(&object), "{object}: {objects:?}");
+    }
+}
