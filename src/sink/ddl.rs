@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, MAX_BATCH, Stage, Step, Task, Toc};
+use crate::schema::quote_literal;
 use crate::sink::archive::{Archive, ArchiveError, two_steps};
 use crate::sink::journal::{Journal, StepError};
 
@@ -207,6 +208,11 @@ impl Restorer {
             return Ok(Vec::new());
         };
         match ids {
+            [id] if self.is_said_already(*id, &sql)? => {
+                let done = self.transaction(&steps, "", &what)?;
+                done.map_err(|source| DdlError::Postgres { what, source })?;
+                Ok(Vec::new())
+            }
             [id] => self.without_owner(*id, &sql, &error),
             _ => {
                 let mut failed = Vec::new();
@@ -216,6 +222,26 @@ impl Restorer {
                 Ok(failed)
             }
         }
+    }
+
+    /// Whether a refused entry is the comment that its extension brings by itself: one that another
+    /// role has made may not be commented upon.
+    fn is_said_already(&mut self, id: DumpId, sql: &str) -> Result<bool, DdlError> {
+        let entry = self.schema.toc.entry(id).filter(|e| e.desc == "COMMENT");
+        let Some(extension) = entry.and_then(|e| e.name.strip_prefix("- EXTENSION ")) else {
+            return Ok(false);
+        };
+        let look = format!(
+            "SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = {}",
+            quote_literal(extension.trim_end())
+        );
+        let found = self.client.query(&look);
+        let rows = found.map_err(|source| DdlError::Postgres {
+            what: self.label(id),
+            source,
+        })?;
+        let comment = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
+        Ok(sql.contains(&format!(" IS {};", quote_literal(comment))))
     }
 
     /// An object whose owner or his privileges are missing here is restored as the user's own; the

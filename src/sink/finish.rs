@@ -10,6 +10,7 @@ const TO_ANALYZE: &str = include_str!("analyze.sql");
 /// The journal's mark for the end of the data phase: every chunk is durably committed.
 pub const DATA: &str = "data";
 const SEQUENCES: &str = "sequences";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const ANALYZE: &str = "analyze";
 
 /// Marks the data phase as over. Synchronous: everything before it in the WAL is durable with it.
@@ -17,7 +18,8 @@ pub fn end_data(client: &mut Client, journal: &Journal) -> Result<(), JournalErr
     journal.once(client, DATA, "")
 }
 
-/// Sets every sequence, in one transaction with its mark.
+/// Sets every sequence, in one transaction with its mark; those of others, as an extension's may
+/// be, are recorded.
 pub fn set_sequences(
     client: &mut Client,
     journal: &Journal,
@@ -27,8 +29,12 @@ pub fn set_sequences(
     if done.contains(SEQUENCES) {
         return Ok(());
     }
-    let calls: Vec<_> = sequences
+    let of_others = not_ours(client, sequences).map_err(|source| journal.failed(source))?;
+    let (refused, ours): (Vec<_>, Vec<_>) = sequences
         .iter()
+        .partition(|s| of_others.contains(&sql_name(&s.name)));
+    let calls: Vec<_> = ours
+        .into_iter()
         .map(|s| {
             // None where it was made after the snapshot, or where the server refused to make it,
             // which is recorded: setval is strict and then does nothing.
@@ -39,8 +45,40 @@ pub fn set_sequences(
                 s.is_called
             )
         })
+        .chain(
+            refused
+                .into_iter()
+                .map(|s| sequence_refused_sql(journal, s)),
+        )
         .collect();
     journal.once(client, SEQUENCES, &calls.join("; "))
+}
+
+/// Sequences that the role may not set.
+fn not_ours(client: &mut Client, sequences: &[SequenceValue]) -> Result<BTreeSet<String>, PgError> {
+    let names: Vec<_> = sequences
+        .iter()
+        .map(|s| quote_literal(&sql_name(&s.name)))
+        .collect();
+    let rows = client.query(&format!(
+        "SELECT name FROM unnest(ARRAY[{}]::text[]) AS name WHERE NOT has_table_privilege(to_regclass(name), 'UPDATE')",
+        names.join(", ")
+    ))?;
+    let names = rows.iter().map(|row| row.text(0).map(str::to_owned));
+    names.collect()
+}
+
+fn sequence_refused_sql(journal: &Journal, sequence: &SequenceValue) -> String {
+    let error = StepError {
+        object: format!("SEQUENCE {}", sequence.name),
+        statement: String::new(),
+        message: format!(
+            "belongs to another role; its value is to be {}",
+            sequence.last_value
+        ),
+        sqlstate: INSUFFICIENT_PRIVILEGE.to_owned(),
+    };
+    journal.failed_step_sql(&format!("sequence {}", sequence.name), &error)
 }
 
 /// How a materialized view took its refresh.

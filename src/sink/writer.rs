@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::chunk::{Chunk, Digest, Part, Plan};
+use crate::chunk::{Chunk, Digest, Plan};
 use crate::pg::{Client, Closer, ConnInfo, PgError, session};
 use crate::runtime::Buffer;
 use crate::schema::{Format, Table};
@@ -133,7 +133,11 @@ impl Writer {
         for part in &chunk.parts {
             let started = Instant::now();
             let table = plan.table(part.table);
-            let (digest, wire_bytes) = self.copy(table, part, chunk, next)?;
+            debug_assert!(chunk.parts.contains(part));
+            let (digest, wire_bytes) = match &table.condition {
+                None => self.copy(table, chunk, next)?,
+                Some(_) => self.copy_if_allowed(table, chunk, next)?,
+            };
             records.push(PartRecord {
                 digest,
                 wire_bytes,
@@ -164,14 +168,49 @@ impl Writer {
         Ok(committed)
     }
 
-    fn copy(
+    /// The rows of an extension's table, which may belong to another role, or hold the same keys
+    /// already: what the server refuses is recorded, and the chunk goes on without it. Nobody needs
+    /// a right to write no row.
+    fn copy_if_allowed(
         &mut self,
         table: &Table,
-        part: &Part,
         chunk: &Chunk,
         next: &mut dyn FnMut() -> Option<Piece>,
     ) -> Result<(Digest, u64), WriteError> {
-        debug_assert!(chunk.parts.contains(part));
+        let mut feed = Feed::new(next);
+        if let Some(end) = feed.end {
+            return Ok(end);
+        }
+        self.run(chunk, "SAVEPOINT before_rows")?;
+        let source = match self.copy(table, chunk, &mut || feed.take()) {
+            Err(WriteError::Table { source, .. }) if !source.is_passing() => source,
+            copied => return copied,
+        };
+        let Some((digest, wire_bytes)) = feed.drain() else {
+            return Err(incomplete(chunk));
+        };
+        let refused = self.journal.rows_refused_sql(table, digest.rows, &source);
+        self.run(
+            chunk,
+            &format!("ROLLBACK TO SAVEPOINT before_rows; {refused}"),
+        )?;
+        Ok((digest, wire_bytes))
+    }
+
+    fn run(&mut self, chunk: &Chunk, sql: &str) -> Result<(), WriteError> {
+        let failed = |source| WriteError::Chunk {
+            chunk: chunk.id.to_string(),
+            source,
+        };
+        self.client.execute(sql).map(drop).map_err(failed)
+    }
+
+    fn copy(
+        &mut self,
+        table: &Table,
+        chunk: &Chunk,
+        next: &mut dyn FnMut() -> Option<Piece>,
+    ) -> Result<(Digest, u64), WriteError> {
         let failed = |source| WriteError::Table {
             table: table.name.to_string(),
             source,
@@ -195,9 +234,7 @@ impl Writer {
                 Some(Piece::PartEnd { digest, wire_bytes }) => break (digest, wire_bytes),
                 None => {
                     let _ = copy.abort("pgpipe: the rest of the chunk did not come");
-                    return Err(WriteError::Incomplete {
-                        chunk: chunk.id.to_string(),
-                    });
+                    return Err(incomplete(chunk));
                 }
             }
         };
@@ -229,5 +266,47 @@ impl Writer {
             });
         }
         Ok(())
+    }
+}
+
+fn incomplete(chunk: &Chunk) -> WriteError {
+    WriteError::Incomplete {
+        chunk: chunk.id.to_string(),
+    }
+}
+
+/// The pieces of one part, of which the first is known.
+struct Feed<'a> {
+    first: Option<Piece>,
+    next: &'a mut dyn FnMut() -> Option<Piece>,
+    /// What the part's end says, once that has come.
+    end: Option<(Digest, u64)>,
+}
+
+impl<'a> Feed<'a> {
+    fn new(next: &'a mut dyn FnMut() -> Option<Piece>) -> Self {
+        let mut feed = Self {
+            first: None,
+            next,
+            end: None,
+        };
+        feed.first = feed.take();
+        feed
+    }
+
+    fn take(&mut self) -> Option<Piece> {
+        let piece = self.first.take().or_else(|| (self.next)())?;
+        if let Piece::PartEnd { digest, wire_bytes } = &piece {
+            self.end = Some((*digest, *wire_bytes));
+        }
+        Some(piece)
+    }
+
+    /// Lets the rest go by; nothing if it stops coming before the part's end.
+    fn drain(&mut self) -> Option<(Digest, u64)> {
+        while self.end.is_none() {
+            self.take()?;
+        }
+        self.end
     }
 }

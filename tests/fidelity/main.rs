@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod extension_rows;
 mod installation;
 mod judge;
 mod large_rows;

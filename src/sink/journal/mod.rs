@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::chunk::{Chunk, ChunkId, Digest, Plan};
 use crate::pg::{Client, PgError};
-use crate::schema::{Persistence, quote_ident_always, quote_literal};
+use crate::schema::{Persistence, Table, quote_ident_always, quote_literal};
 use crate::wire::message::{Offer, SourceInfo};
 
 const CREATE: &str = include_str!("create.sql");
@@ -314,6 +314,18 @@ impl Journal {
             quote_literal(&error.message),
             quote_literal(&error.sqlstate),
         )
+    }
+
+    /// The INSERT that says which rows of an extension's table were refused, for the transaction of
+    /// their chunk.
+    pub(super) fn rows_refused_sql(&self, table: &Table, rows: u64, error: &PgError) -> String {
+        let error = StepError {
+            object: format!("TABLE {}", table.name),
+            statement: String::new(),
+            message: format!("{rows} rows of the source are not in it: {error}"),
+            sqlstate: error.sqlstate().unwrap_or_default().to_owned(),
+        };
+        self.failed_step_sql(&format!("rows {}", table.name), &error) + " ON CONFLICT DO NOTHING"
     }
 
     /// Whether the steps are marked, all of them.

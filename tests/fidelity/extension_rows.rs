@@ -1,0 +1,75 @@
+//! Rows of an extension's tables, where the target had the extension before the migration.
+
+use serde_json::Value;
+
+use super::scene::prepare;
+use super::support::{Databases, assert_nothing_left, migrate};
+
+const FILL: &str = "
+    CREATE EXTENSION pgpipe_test;
+    INSERT INTO setting VALUES ('added', 'by the user', true);
+    INSERT INTO ruled (rule, shipped) SELECT 'rule ' || i, false FROM generate_series(1, 50) i;
+    SELECT setval('ticket', 4711);
+    CREATE TABLE t AS SELECT generate_series(1, 100) AS i;";
+/// Rows of each table, and a sequence that the extension calls the user's.
+const FOUND: &str = "
+    SELECT (SELECT count(*) FROM setting), (SELECT count(*) FROM ruled), (SELECT last_value FROM ticket),
+           (SELECT count(*) FROM t);";
+
+fn with_extension_on_target(name: &str, owner: &str) -> Databases {
+    prepare();
+    let dbs = Databases::new(name, FILL);
+    dbs.target_sql(&format!(
+        "CREATE EXTENSION pgpipe_test; ALTER DATABASE {name} OWNER TO {owner}"
+    ));
+    dbs
+}
+
+/// (object, SQLSTATE) of each, by name.
+fn errors(report: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let errors = report["errors"].as_array().unwrap().iter();
+    let mut errors: Vec<_> = errors
+        .map(|e| (text(&e["object"]), text(&e["sqlstate"])))
+        .collect();
+    errors.sort();
+    errors
+}
+
+fn told(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(object, code): &(&str, &str)| ((*object).to_owned(), (*code).to_owned());
+    expected.iter().map(owned).collect()
+}
+
+/// Nothing of it is deleted: a key that is there twice is listed, and all else arrives.
+#[test]
+fn rows_are_added_to_an_extension_that_was_there() {
+    let dbs = with_extension_on_target("added_to", "postgres");
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    send.must_end(4);
+    recv.must_end(4);
+    let refused = [("TABLE public.setting", "23505")];
+    assert_eq!(errors(&send.report()), told(&refused));
+    assert_eq!(dbs.target_sql(FOUND).trim(), "3|70|4711|100");
+    assert_nothing_left(&dbs);
+}
+
+/// The tables are a superuser's: what may not be written there is listed.
+#[test]
+fn a_plain_owner_is_told_what_he_may_not_write() {
+    let dbs = with_extension_on_target("not_his_own", "alice");
+    let target = dbs.target_conninfo().replace("user=postgres", "user=alice");
+    let recv = ["--target", &target];
+    let (send, recv) = migrate(&dbs, &["--no-owner", "--no-privileges"], &recv);
+    send.must_end(4);
+    recv.must_end(4);
+    let refused = [
+        ("SEQUENCE public.ruled_id_seq", "42501"),
+        ("SEQUENCE public.ticket", "42501"),
+        ("TABLE public.ruled", "42501"),
+        ("TABLE public.setting", "42501"),
+    ];
+    assert_eq!(errors(&send.report()), told(&refused));
+    assert_eq!(dbs.target_sql(FOUND).trim(), "3|20|1|100");
+    assert_nothing_left(&dbs);
+}
