@@ -66,8 +66,9 @@ impl Finishing {
             acknowledged: false,
         });
         self.record.save(&self.state)?;
-        if !self.options.keep_journal {
-            journal.drop(&mut client)?;
+        match self.options.keep_journal {
+            true => journal.wake(&mut client)?,
+            false => journal.drop(&mut client)?,
         }
         Ok(self.record)
     }

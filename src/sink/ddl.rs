@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, MAX_BATCH, Stage, Step, Task, Toc};
 use crate::schema::quote_literal;
-use crate::sink::archive::{Archive, ArchiveError, two_steps};
+use crate::sink::archive::{Archive, ArchiveError, login_trigger, two_steps};
 use crate::sink::journal::{Journal, StepError};
 
 /// A statement in a report; a function may be long.
@@ -175,7 +175,10 @@ impl Restorer {
                 Step::Second => self.half(*id, &two.finish, entry_step(*id), Restored::Done),
             };
         }
-        let failed = self.batch(&task.ids)?;
+        let failed = match task.stage {
+            Stage::EventTriggers => self.one_by_one(&task.ids)?,
+            _ => self.batch(&task.ids)?,
+        };
         Ok(if failed.is_empty() {
             Restored::Done
         } else {
@@ -202,6 +205,7 @@ impl Restorer {
     /// Restores a batch; those that the server refuses are recorded and returned.
     pub fn batch(&mut self, ids: &[DumpId]) -> Result<Vec<DumpId>, DdlError> {
         let sql = self.schema.sql(ids)?;
+        let sql = self.put_to_sleep(ids, sql);
         let steps: Vec<_> = ids.iter().map(|&id| entry_step(id)).collect();
         let what = self.label(ids[0]);
         let Err(error) = self.transaction(&steps, &sql, &what)? else {
@@ -214,13 +218,27 @@ impl Restorer {
                 Ok(Vec::new())
             }
             [id] => self.without_owner(*id, &sql, &error),
-            _ => {
-                let mut failed = Vec::new();
-                for id in ids {
-                    failed.extend(self.batch(std::slice::from_ref(id))?);
-                }
-                Ok(failed)
+            _ => self.one_by_one(ids),
+        }
+    }
+
+    fn one_by_one(&mut self, ids: &[DumpId]) -> Result<Vec<DumpId>, DdlError> {
+        let mut failed = Vec::new();
+        for id in ids {
+            failed.extend(self.batch(std::slice::from_ref(id))?);
+        }
+        Ok(failed)
+    }
+
+    /// A trigger that acts at login must not act on recv's sessions: it sleeps until the journal is
+    /// dropped, which knows how to wake it.
+    fn put_to_sleep(&self, ids: &[DumpId], sql: String) -> String {
+        match (ids, login_trigger(&sql)) {
+            ([id], Some(trigger)) => {
+                let sleep = format!("ALTER EVENT TRIGGER {} DISABLE", trigger.name);
+                format!("{sql}\n;{sleep};{}", self.journal.asleep_sql(*id, &trigger))
             }
+            _ => sql,
         }
     }
 
@@ -253,6 +271,7 @@ impl Restorer {
         error: &PgError,
     ) -> Result<Vec<DumpId>, DdlError> {
         let bare = self.schema.bare.sql(&[id])?;
+        let bare = self.put_to_sleep(&[id], bare);
         if bare != *sql {
             let mark = format!(
                 "{}; {}; {bare}",

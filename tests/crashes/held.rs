@@ -55,6 +55,27 @@ fn recv_dies_while_it_sets_sequences() {
     finish(&dbs, send, recv);
 }
 
+/// The last steps: each property of the database itself, once.
+#[test]
+fn recv_dies_while_it_changes_the_database() {
+    let more = "COMMENT ON DATABASE the_database IS 'comes along';
+        ALTER DATABASE the_database SET work_mem = '5MB'; REVOKE TEMPORARY ON DATABASE the_database FROM PUBLIC;";
+    let dbs = Databases::new("the_database", &format!("{DATA}; {more}"));
+    let (send, recv) = start_both(&dbs, &[], &[]);
+    wait_for_chunks(&dbs, 2);
+    let hold = Hold::with(&dbs, "COMMENT ON DATABASE the_database IS 'another'");
+    wait_until_held(&dbs, "transactionid", "%COMMENT ON DATABASE%");
+    kill(recv);
+    let recv = start_recv(&dbs, &[]);
+    recv.wait_for("continuing, all rows are there");
+    hold.release();
+    finish(&dbs, send, recv);
+    let told = "SELECT shobj_description(oid, 'pg_database'), datacl::text,
+        (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)
+        FROM pg_database d WHERE datname = current_database()";
+    assert_eq!(dbs.source_sql(told), dbs.target_sql(told));
+}
+
 /// recv has the tail: it goes on alone, and tells the report to the next send.
 #[test]
 fn send_dies_when_it_has_told_the_tail() {

@@ -15,7 +15,9 @@ mod pieces;
 mod rewrite;
 mod script;
 
-pub use rewrite::{TwoStep, rewrite_constraint, split_index, two_steps};
+pub use rewrite::{
+    LoginTrigger, TwoStep, login_trigger, rewrite_constraint, split_index, two_steps,
+};
 pub use script::ScriptError;
 
 /// What is left out when the archive is restored.

@@ -75,6 +75,35 @@ pub fn rewrite_constraint(sql: &str) -> Option<TwoStep> {
     })
 }
 
+/// An event trigger that acts when a session begins: recv's own, until it has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginTrigger {
+    /// As it stands in SQL.
+    pub name: String,
+    /// What lets it act as it does on the source.
+    pub enable: String,
+}
+
+/// An `EVENT TRIGGER` entry that creates one (17 and later) which is not disabled.
+pub fn login_trigger(sql: &str) -> Option<LoginTrigger> {
+    let entry = Entry::parse(sql)?;
+    let mut words = Words(entry.main);
+    words.expect("CREATE EVENT TRIGGER ")?;
+    let name = words.identifier()?;
+    words.expect(" ON login\n")?;
+    let says = |state: &str| entry.rest.iter().any(|s| s.ends_with(state));
+    let state = match () {
+        () if says(" DISABLE;") => return None,
+        () if says(" ENABLE ALWAYS;") => "ENABLE ALWAYS",
+        () if says(" ENABLE REPLICA;") => "ENABLE REPLICA",
+        () => "ENABLE",
+    };
+    Some(LoginTrigger {
+        name: name.to_owned(),
+        enable: format!("ALTER EVENT TRIGGER {name} {state}"),
+    })
+}
+
 /// The statements of one entry: leading SETs, the one that creates, what follows it.
 struct Entry<'a> {
     settings: Vec<&'a str>,
@@ -217,6 +246,23 @@ mod tests {
         ] {
             assert_eq!(two_steps(&key(tail), true), None, "{tail}");
         }
+    }
+
+    #[test]
+    fn a_trigger_at_login_is_told_with_its_state() {
+        let create = "--\n-- Name: \"At ;\"; Type: EVENT TRIGGER\n--\n\nCREATE EVENT TRIGGER \"At ;\" ON login\n   EXECUTE FUNCTION public.f();\n\n";
+        let enable = |tail: &str| login_trigger(&format!("{create}{tail}\n")).map(|t| t.enable);
+        assert_eq!(enable("").unwrap(), "ALTER EVENT TRIGGER \"At ;\" ENABLE");
+        let always = "\nALTER EVENT TRIGGER \"At ;\" ENABLE ALWAYS;\n\nALTER EVENT TRIGGER \"At ;\" OWNER TO o;\n";
+        assert_eq!(
+            enable(always).unwrap(),
+            "ALTER EVENT TRIGGER \"At ;\" ENABLE ALWAYS"
+        );
+        assert_eq!(enable("ALTER EVENT TRIGGER \"At ;\" DISABLE;"), None);
+        assert_eq!(
+            login_trigger("CREATE EVENT TRIGGER a ON sql_drop\n   EXECUTE FUNCTION f();"),
+            None
+        );
     }
 
     #[test]

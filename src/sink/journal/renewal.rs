@@ -147,3 +147,26 @@ fn truncate_sql(tables: &[&Table]) -> String {
     }
     format!("TRUNCATE {}; ", targets.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::tests::table;
+
+    #[test]
+    fn an_extensions_table_keeps_what_is_not_moved() {
+        let of_extension = Table {
+            condition: Some("WHERE NOT shipped".into()),
+            ..table(2, 1)
+        };
+        let whole = Table {
+            condition: Some(String::new()),
+            ..table(3, 1)
+        };
+        assert_eq!(
+            empty_sql(&[&table(1, 1), &of_extension, &whole]),
+            "TRUNCATE ONLY \"public\".\"t1\"; \
+             DELETE FROM ONLY \"public\".\"t2\" WHERE NOT shipped; DELETE FROM ONLY \"public\".\"t3\"; "
+        );
+    }
+}
