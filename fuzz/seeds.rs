@@ -312,6 +312,7 @@ fn offer() -> Offer {
         roles: Vec::new(),
         make_roles: false,
         tablespaces: vec!["fast".to_owned()],
+        extensions: Vec::new(),
     }
 }
 

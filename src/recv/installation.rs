@@ -96,8 +96,8 @@ impl Installation {
         if !self.offer.omit.tablespaces {
             database::require_tablespaces(client, &self.offer.tablespaces)?;
         }
-        for line in foresight::refusals(client, schema, &self.offer)? {
-            (self.say)(&format!("will be skipped: {line}"));
+        for line in foresight::lines(client, schema, &self.offer)? {
+            (self.say)(&line);
         }
         Ok(())
     }

@@ -70,3 +70,11 @@ pub struct Membership {
     pub role: String,
     pub admin: bool,
 }
+
+/// An extension as a database has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    pub name: String,
+    pub version: String,
+    pub schema: String,
+}

@@ -19,7 +19,7 @@ use crate::planner::{self, Cut};
 use crate::report::{Meter, one_line};
 use crate::runtime::tools::Tool;
 use crate::runtime::{Brake, Panicked, blocking, panicked};
-use crate::schema::database::{DatabaseProperties, Role};
+use crate::schema::database::{DatabaseProperties, Extension, Role};
 use crate::schema::{Persistence, Table, quote_literal};
 use crate::source::dump::{Dump, DumpOptions};
 use crate::source::keeper::{Keeper, KeeperError, Spec};
@@ -134,6 +134,7 @@ impl Preparation {
             roles: read.roles,
             make_roles: self.options.make_roles,
             tablespaces: read.tablespaces,
+            extensions: read.extensions,
         };
         self.go_on()?;
         record.prepared = Some(Prepared { offer, baseline });
@@ -198,6 +199,7 @@ impl Preparation {
             database: catalog::properties(client)?,
             roles: catalog::roles(client)?,
             tablespaces: catalog::tablespaces(client)?,
+            extensions: catalog::extensions(client)?,
         };
         client.execute("COMMIT")?;
         Ok(read)
@@ -225,6 +227,7 @@ pub(super) struct Read {
     pub(super) database: DatabaseProperties,
     pub(super) roles: Vec<Role>,
     pub(super) tablespaces: Vec<String>,
+    pub(super) extensions: Vec<Extension>,
 }
 
 /// All that may not be read is named at once, before the first lock would name one of it.

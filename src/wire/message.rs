@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::chunk::{Attempt, ChunkId, Digest, Held, TableIndex};
 use crate::codec::ChunkParams;
 use crate::lsn::Lsn;
-use crate::schema::database::{DatabaseProperties, Role};
+use crate::schema::database::{DatabaseProperties, Extension, Role};
 use crate::schema::{QualifiedName, SequenceValue};
 use crate::wire::frame;
 use crate::wire::handshake::{self, PROTOCOL_VERSION};
@@ -169,6 +169,7 @@ pub struct Offer {
     pub make_roles: bool,
     /// Those that objects of the database lie in.
     pub tablespaces: Vec<String>,
+    pub extensions: Vec<Extension>,
 }
 
 /// A materialized view to be refreshed.

@@ -64,7 +64,7 @@ fn recv_dies_while_it_changes_the_database() {
     let (send, recv) = start_both(&dbs, &[], &[]);
     wait_for_chunks(&dbs, 2);
     let hold = Hold::with(&dbs, "COMMENT ON DATABASE the_database IS 'another'");
-    wait_until_held(&dbs, "transactionid", "%COMMENT ON DATABASE%");
+    wait_until_held(&dbs, "object", "%COMMENT ON DATABASE%");
     kill(recv);
     let recv = start_recv(&dbs, &[]);
     recv.wait_for("continuing, all rows are there");

@@ -73,3 +73,17 @@ fn a_plain_owner_is_told_what_he_may_not_write() {
     assert_eq!(dbs.target_sql(FOUND).trim(), "3|20|1|100");
     assert_nothing_left(&dbs);
 }
+
+/// CREATE EXTENSION IF NOT EXISTS goes through all the same: so it is said.
+#[test]
+fn an_extension_in_another_schema_is_told() {
+    prepare();
+    let dbs = Databases::new("elsewhere_there", "CREATE EXTENSION hstore;");
+    dbs.target_sql("CREATE SCHEMA other; CREATE EXTENSION hstore SCHEMA other;");
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    let line =
+        "differs: extension hstore: is in schema other on the target, in public on the source";
+    assert!(recv.stderr.contains(line), "{recv:?}");
+}

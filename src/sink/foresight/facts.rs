@@ -15,14 +15,18 @@ pub(super) struct Facts {
     pub(super) creates_roles: bool,
     /// By name: whether objects can be given to it.
     pub(super) roles: BTreeMap<String, bool>,
-    pub(super) extensions: BTreeMap<String, Extension>,
+    pub(super) extensions: BTreeMap<String, Available>,
     /// Settings that need a superuser.
     pub(super) guarded: BTreeSet<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extension {
-    pub(super) is_there: bool,
+/// An extension that the server's host has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Available {
+    /// That is there, or would come.
+    pub(super) version: String,
+    /// Where it is there already.
+    pub(super) schema: Option<String>,
     /// Who may create something in the database may create it.
     pub(super) is_trusted: bool,
 }
@@ -55,7 +59,7 @@ fn roles(client: &mut Client, version: u32) -> Result<BTreeMap<String, bool>, Pg
 }
 
 /// Trusted extensions came with 13.
-fn extensions(client: &mut Client, version: u32) -> Result<BTreeMap<String, Extension>, PgError> {
+fn extensions(client: &mut Client, version: u32) -> Result<BTreeMap<String, Available>, PgError> {
     let trusted = match version {
         130_000.. => {
             "EXISTS (SELECT FROM pg_available_extension_versions v \
@@ -66,11 +70,12 @@ fn extensions(client: &mut Client, version: u32) -> Result<BTreeMap<String, Exte
     let rows = client.query(&EXTENSIONS.replace(":trusted", trusted))?;
     rows.iter()
         .map(|row| {
-            let extension = Extension {
-                is_there: row.bool(1)?,
-                is_trusted: row.bool(2)?,
+            let available = Available {
+                version: row.text(1)?.to_owned(),
+                schema: row.get(2).map(str::to_owned),
+                is_trusted: row.bool(3)?,
             };
-            Ok((row.text(0)?.to_owned(), extension))
+            Ok((row.text(0)?.to_owned(), available))
         })
         .collect()
 }

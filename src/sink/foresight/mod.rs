@@ -2,6 +2,7 @@
 //! the archive's table of contents, the server and the role let it be known. What is refused in
 //! the end is recorded as it happens.
 
+mod extensions;
 mod facts;
 
 use std::collections::HashMap;
@@ -15,6 +16,8 @@ use crate::sink::archive::ArchiveError;
 use crate::sink::ddl::Schema;
 use crate::wire::message::Offer;
 
+/// How a line begins that tells of something that will not be there.
+const SKIPPED: &str = "will be skipped: ";
 /// Lines at most; the others are counted.
 const TOLD: usize = 40;
 /// What only a superuser may make, whatever it looks like.
@@ -52,15 +55,14 @@ pub enum ForesightError {
     Archive(#[from] ArchiveError),
 }
 
-/// What is to be restored: lines for the user.
-pub fn refusals(
+/// What will be missing or other than on the source: lines for the user.
+pub fn lines(
     client: &mut Client,
     schema: &Schema,
     offer: &Offer,
 ) -> Result<Vec<String>, ForesightError> {
     let facts = Facts::read(client)?;
     let mut lines = about_roles(&facts, offer);
-    lines.extend(about_extensions(&facts, &schema.toc.entries));
     if !facts.is_superuser {
         let unsure = |entry: &&Entry| IT_DEPENDS.contains(&&*entry.desc);
         let ids: Vec<_> = schema
@@ -77,6 +79,12 @@ pub fn refusals(
         lines.extend(about_entries(&schema.toc.entries, version, &sql));
         lines.extend(about_settings(&facts, &offer.database));
     }
+    let mut lines: Vec<_> = lines
+        .iter()
+        .map(|line| format!("{SKIPPED}{line}"))
+        .collect();
+    let entries = &schema.toc.entries;
+    lines.extend(extensions::lines(&facts, entries, &offer.extensions));
     Ok(shortened(lines))
 }
 
@@ -116,25 +124,6 @@ fn about_role(facts: &Facts, role: &Role, make: bool) -> Option<String> {
         )),
         Some(_) => None,
     }
-}
-
-fn about_extensions(facts: &Facts, entries: &[Entry]) -> Vec<String> {
-    let extensions = entries.iter().filter(|entry| entry.desc == "EXTENSION");
-    let doubt = |entry: &Entry| {
-        // Listed as `- NAME `.
-        let name = entry
-            .name
-            .strip_prefix("- ")
-            .unwrap_or(&entry.name)
-            .trim_end();
-        let why = match facts.extensions.get(name) {
-            None => "is not installed on the target's host",
-            Some(found) if found.is_there || found.is_trusted || facts.is_superuser => return None,
-            Some(_) => "only a superuser can make it; let one do that beforehand",
-        };
-        Some(format!("extension {name}: {why}"))
-    };
-    extensions.filter_map(doubt).collect()
 }
 
 fn about_entries<'a>(
@@ -199,46 +188,7 @@ fn about_settings(facts: &Facts, database: &DatabaseProperties) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::facts::Extension;
     use super::*;
-    use crate::phase::Section;
-    use crate::schema::Oid;
-
-    fn entry(id: u32, desc: &str, name: &str) -> Entry {
-        Entry {
-            id: DumpId(id),
-            tableoid: Oid(0),
-            oid: Oid(0),
-            desc: desc.into(),
-            name: name.into(),
-            section: Section::PreData,
-            deps: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn extensions_are_missing_or_not_trusted() {
-        let known = |is_there, is_trusted| Extension {
-            is_there,
-            is_trusted,
-        };
-        let mut facts = Facts::default();
-        facts.extensions.insert("hstore".into(), known(false, true));
-        facts
-            .extensions
-            .insert("file_fdw".into(), known(false, false));
-        facts.extensions.insert("dblink".into(), known(true, false));
-        let names = ["hstore", "file_fdw", "dblink", "postgis"];
-        let entries: Vec<_> = names
-            .map(|n| entry(1, "EXTENSION", &format!("- {n} ")))
-            .into();
-        let lines = about_extensions(&facts, &entries);
-        assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines[0].starts_with("extension file_fdw: only a superuser"));
-        assert!(lines[1].starts_with("extension postgis: is not installed"));
-        facts.is_superuser = true;
-        assert_eq!(about_extensions(&facts, &entries).len(), 1);
-    }
 
     #[test]
     fn statements_tell_what_kinds_do_not() {

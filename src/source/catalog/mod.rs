@@ -2,6 +2,7 @@
 //! and the order in which materialized views can be refreshed.
 
 mod database;
+mod extensions;
 mod refresh;
 mod roles;
 mod types;
@@ -14,6 +15,7 @@ use crate::pg::{Client, PgError, Row};
 use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
 
 pub use database::{properties, tablespaces};
+pub use extensions::extensions;
 pub use refresh::refresh_order;
 pub use roles::roles;
 
