@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, PgError, session};
-use crate::schema::{QualifiedName, quote_ident_always, quote_literal};
+use crate::schema::{QualifiedName, Table, quote_ident_always, quote_literal};
 use crate::wire::message::{Locale, SourceInfo};
 
 /// The oldest target: what the session settings and the journal are tested against.
@@ -180,7 +180,9 @@ pub fn judge(client: &mut Client, source: &SourceInfo) -> Result<(), DatabaseErr
 pub fn require_absent(client: &mut Client, plan: &Plan) -> Result<(), DatabaseError> {
     let there = tables(client)?;
     let (mut filled, mut empty) = (Vec::new(), Vec::new());
-    let ours = plan.tables.iter().filter(|t| t.condition.is_none());
+    let of_extensions = extension_tables(client)?;
+    let comes_along = |t: &&Table| t.condition.is_some() && of_extensions.contains(&t.name);
+    let ours = plan.tables.iter().filter(|t| !comes_along(t));
     for table in ours.filter(|t| there.contains(&t.name)) {
         let rows = client.query(&format!("SELECT EXISTS (SELECT FROM {})", table.sql_name()))?;
         let list = if rows[0].bool(0)? {
@@ -194,6 +196,18 @@ pub fn require_absent(client: &mut Client, plan: &Plan) -> Result<(), DatabaseEr
         return Ok(());
     }
     Err(DatabaseError::NotEmpty { filled, empty })
+}
+
+/// Tables that belong to an extension of the target.
+fn extension_tables(client: &mut Client) -> Result<HashSet<QualifiedName>, PgError> {
+    let rows = client.query(
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' \
+         WHERE c.relkind = 'r'",
+    )?;
+    rows.iter()
+        .map(|row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?)))
+        .collect()
 }
 
 /// Everything that has a table's kind of name in the target database.

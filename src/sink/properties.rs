@@ -147,7 +147,12 @@ fn granting(database: &str, owner: &str, grant: &Grant) -> Change {
         .as_ref()
         .map_or_else(|| "PUBLIC".to_owned(), |role| quote_ident_always(role));
     let option = if *grantable { " WITH GRANT OPTION" } else { "" };
-    let mut sql = format!("GRANT {privilege} ON DATABASE {database} TO {to}{option}");
+    // What is none of a database's privileges the server refuses.
+    let word = match privilege.as_str() {
+        known @ ("CREATE" | "TEMPORARY" | "CONNECT") => known.to_owned(),
+        other => quote_ident_always(other),
+    };
+    let mut sql = format!("GRANT {word} ON DATABASE {database} TO {to}{option}");
     if grantor != owner {
         let grantor = quote_ident_always(grantor);
         sql = format!("SET SESSION AUTHORIZATION {grantor}; {sql}; RESET SESSION AUTHORIZATION");

@@ -87,3 +87,24 @@ fn an_extension_in_another_schema_is_told() {
         "differs: extension hstore: is in schema other on the target, in public on the source";
     assert!(recv.stderr.contains(line), "{recv:?}");
 }
+
+/// A table of the user's with the name of an extension's is his: nothing is written there.
+#[test]
+fn a_table_that_only_looks_like_an_extensions_is_refused() {
+    prepare();
+    let dbs = Databases::new("looks_alike", FILL);
+    dbs.target_sql("CREATE TABLE setting AS SELECT 'precious' AS name, 'x' AS value, true AS own;");
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    send.must_end(1);
+    recv.must_end(1);
+    assert!(
+        recv.stderr
+            .contains("already there and not empty: public.setting"),
+        "{recv:?}"
+    );
+    assert_eq!(
+        dbs.target_sql("SELECT * FROM setting").trim(),
+        "precious|x|t"
+    );
+    assert_nothing_left(&dbs);
+}

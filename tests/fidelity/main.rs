@@ -17,3 +17,4 @@ mod refreshed;
 mod roles;
 mod round_trips;
 mod scene;
+mod tablespaces;
