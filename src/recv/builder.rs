@@ -74,7 +74,9 @@ struct Shared {
 
 struct Progress {
     schedule: Schedule,
-    /// Their turn is when all else is there but event triggers.
+    /// Their turn is when all else is there but materialized views and event triggers.
+    owners: Owners,
+    /// And then theirs.
     refreshes: Refreshes,
     stopped: bool,
     /// Threads that have not ended.
@@ -84,8 +86,17 @@ struct Progress {
     steps: usize,
 }
 
+/// Whether objects have been given to owners who could not have them before.
+#[derive(PartialEq, Eq)]
+enum Owners {
+    Due,
+    Running,
+    Done,
+}
+
 enum Work {
     Task(Task),
+    Owners,
     /// Of the view at this place of [`Site::refresh`].
     Refresh(usize),
 }
@@ -101,6 +112,7 @@ impl Builder {
         let jobs = site.jobs.max(1);
         let progress = Progress {
             schedule,
+            owners: Owners::Due,
             refreshes: Refreshes::new(site.refresh.iter().map(|r| r.after.clone())),
             stopped: false,
             live: jobs,
@@ -205,6 +217,10 @@ fn perform(
             let restored = restorer.task(task)?;
             shared.end(task, &restored);
         }
+        Work::Owners => {
+            restorer.give_to_owners()?;
+            shared.change(|progress| progress.owners = Owners::Done);
+        }
         Work::Refresh(place) => shared.refresh(restorer, *place)?,
     }
     Ok(())
@@ -245,7 +261,11 @@ impl Shared {
             if let Some(task) = progress.schedule.next_task() {
                 return Some(Work::Task(task));
             }
-            if progress.schedule.awaits_refresh() {
+            if progress.schedule.awaits_refresh() && progress.owners == Owners::Due {
+                progress.owners = Owners::Running;
+                return Some(Work::Owners);
+            }
+            if progress.schedule.awaits_refresh() && progress.owners == Owners::Done {
                 if let Some(place) = progress.refreshes.next_view() {
                     return Some(Work::Refresh(place));
                 }

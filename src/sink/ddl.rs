@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, MAX_BATCH, Stage, Step, Task, Toc};
 use crate::schema::quote_literal;
-use crate::sink::archive::{Archive, ArchiveError, login_trigger, two_steps};
-use crate::sink::journal::{Journal, StepError};
+use crate::sink::archive::{Archive, ArchiveError, login_trigger, owner_statements, two_steps};
+use crate::sink::journal::{Journal, JournalError, StepError};
 
 /// A statement in a report; a function may be long.
 const STATEMENT_CHARS: usize = 2_000;
@@ -76,6 +76,12 @@ impl Schema {
             [id] => self.single(*id),
             _ => self.archive.sql(ids),
         }
+    }
+
+    fn privileges_of(&self, id: DumpId) -> Vec<DumpId> {
+        let entries = self.toc.entries.iter();
+        let acls = entries.filter(|e| e.is_acl() && e.deps.contains(&id));
+        acls.map(|e| e.id).collect()
     }
 
     fn single(&self, id: DumpId) -> Result<String, ArchiveError> {
@@ -288,6 +294,38 @@ impl Restorer {
         }
         self.record(id, sql, error)?;
         Ok(vec![id])
+    }
+
+    /// Once privileges are there: gives objects to owners who could not have them before, as they may
+    /// not make anything in the schema but by its privileges. What is refused again stays recorded.
+    pub fn give_to_owners(&mut self) -> Result<(), DdlError> {
+        let what = || "the owners".to_owned();
+        let ids = match self.journal.ownerless(&mut self.client) {
+            Ok(ids) => ids,
+            Err(JournalError::Postgres { source, .. }) => {
+                return Err(DdlError::Postgres {
+                    what: what(),
+                    source,
+                });
+            }
+            Err(_) => return Ok(()),
+        };
+        for id in ids {
+            let (sql, bare) = (self.schema.sql(&[id])?, self.schema.bare.sql(&[id])?);
+            let statements = owner_statements(&sql, &bare);
+            if statements.is_empty() {
+                continue;
+            }
+            let taken_back = self.journal.taken_back_sql(&entry_step(id));
+            let mut give = format!("{taken_back};\n{}", statements.join("\n"));
+            // What was granted to the one who owned it meanwhile went to the owner with it.
+            for acl in self.schema.privileges_of(id) {
+                give = format!("{give}\n{}", self.schema.sql(&[acl])?);
+            }
+            // The second refusal is the first one's again.
+            let _ = self.attempt(&[], &give, &self.label(id))?;
+        }
+        Ok(())
     }
 
     fn record(&mut self, id: DumpId, sql: &str, error: &PgError) -> Result<(), DdlError> {

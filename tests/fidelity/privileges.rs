@@ -91,6 +91,46 @@ fn an_owner_gives_objects_to_roles_that_he_is_a_member_of() {
     judge::assert_same(&dbs, "a member");
 }
 
+/// Who may make things in a schema only by its privileges, which come late, gets what is his then.
+#[test]
+fn owners_get_their_objects_when_privileges_are_there() {
+    let dbs = shop("shop_f");
+    let app = "CREATE ROLE app_of_shop_f; GRANT USAGE, CREATE ON SCHEMA sales TO app_of_shop_f;
+        ALTER TABLE sales.customers OWNER TO app_of_shop_f; ALTER VIEW sales.best OWNER TO app_of_shop_f;
+        ALTER MATERIALIZED VIEW sales.totals OWNER TO app_of_shop_f; ALTER FUNCTION sales.paid(bigint) OWNER TO app_of_shop_f;
+        GRANT SELECT ON sales.orders TO app_of_shop_f; GRANT REFERENCES ON sales.customers TO shop_f_owner;";
+    dbs.source_sql(app);
+    dbs.source_sql(&block("source-14", dbs.name()));
+    on_target(&dbs, "CREATE ROLE app_of_shop_f");
+    on_target(&dbs, &block("target-given", dbs.name()));
+    on_target(&dbs, &block("target-member", dbs.name()));
+    let (send, recv) = moved_by(&dbs, ("_reader", "_owner"), &[], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    judge::assert_same(&dbs, "late owners");
+    assert_nothing_left(&dbs);
+}
+
+/// One who may not make anything there at all cannot have it: it stays the restoring role's.
+#[test]
+fn an_owner_who_may_make_nothing_in_the_schema_is_listed() {
+    let dbs = shop("shop_g");
+    dbs.source_sql(
+        "CREATE ROLE app_of_shop_g; ALTER TABLE sales.customers OWNER TO app_of_shop_g;",
+    );
+    dbs.source_sql(&block("source-14", dbs.name()));
+    on_target(&dbs, "CREATE ROLE app_of_shop_g");
+    on_target(&dbs, &block("target-given", dbs.name()));
+    on_target(&dbs, &block("target-member", dbs.name()));
+    let (send, recv) = moved_by(&dbs, ("_reader", "_owner"), &[], &[]);
+    send.must_end(4);
+    recv.must_end(4);
+    let errors = &send.report()["errors"];
+    assert_eq!(errors.as_array().unwrap().len(), 1, "{errors}");
+    assert_eq!(errors[0]["object"], "TABLE sales customers", "{errors}");
+    judge::assert_same_but_owners(&dbs, "no such owner");
+}
+
 /// All of it, before anything is made on the target; with what the page says for each it goes.
 #[test]
 fn what_may_not_be_read_is_named_at_once() {

@@ -16,7 +16,8 @@ mod rewrite;
 mod script;
 
 pub use rewrite::{
-    LoginTrigger, TwoStep, login_trigger, rewrite_constraint, split_index, two_steps,
+    LoginTrigger, TwoStep, login_trigger, owner_statements, rewrite_constraint, split_index,
+    two_steps,
 };
 pub use script::ScriptError;
 

@@ -75,6 +75,18 @@ pub fn rewrite_constraint(sql: &str) -> Option<TwoStep> {
     })
 }
 
+/// What of an entry gives its object to the owner: the statements that its SQL has and that without
+/// owners has not, as pg_dump writes them, each on a line of its own.
+pub fn owner_statements<'a>(sql: &'a str, bare: &str) -> Vec<&'a str> {
+    let gives = |line: &&str| {
+        line.starts_with("ALTER ")
+            && line.contains(" OWNER TO ")
+            && line.ends_with(';')
+            && !bare.contains(*line)
+    };
+    sql.lines().filter(gives).collect()
+}
+
 /// An event trigger that acts when a session begins: recv's own, until it has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginTrigger {
@@ -246,6 +258,16 @@ mod tests {
         ] {
             assert_eq!(two_steps(&key(tail), true), None, "{tail}");
         }
+    }
+
+    #[test]
+    fn only_what_names_the_owner_gives_it_to_him() {
+        let bare =
+            "CREATE FUNCTION s.f() RETURNS text\n    AS $$\nALTER TABLE t OWNER TO x;\n$$;\n";
+        let sql = format!("{bare}\n\nALTER FUNCTION s.f() OWNER TO \"Bob o'x\";\n\n");
+        let expected = ["ALTER FUNCTION s.f() OWNER TO \"Bob o'x\";"];
+        assert_eq!(owner_statements(&sql, bare), expected);
+        assert!(owner_statements(bare, bare).is_empty());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::sink::archive::LoginTrigger;
 use crate::wire::message::{Offer, SourceInfo};
 
 const CREATE: &str = include_str!("create.sql");
+const OWNERLESS: &str = include_str!("ownerless.sql");
 const WAKE: &str = include_str!("wake.sql");
 const SILENCE: &str = include_str!("silence.sql");
 
@@ -331,8 +332,11 @@ impl Journal {
         self.failed_step_sql(&format!("rows {}", table.name), &error) + " ON CONFLICT DO NOTHING"
     }
 
-    /// Whether the steps are marked, all of them.
+    /// Whether the steps are marked, all of them; not so where there are none.
     pub(super) fn are_done(&self, client: &mut Client, steps: &[String]) -> Result<bool, PgError> {
+        if steps.is_empty() {
+            return Ok(false);
+        }
         let names: Vec<_> = steps.iter().map(|step| quote_literal(step)).collect();
         let sql = format!(
             "SELECT count(*) FROM {}.step WHERE migration = '{}' AND step IN ({})",
@@ -374,6 +378,25 @@ impl Journal {
             self.migration,
             quote_literal(&trigger.name),
             quote_literal(&trigger.enable),
+        )
+    }
+
+    /// Entries that are there without their owner, because he could not be given them.
+    pub(super) fn ownerless(&self, client: &mut Client) -> Result<Vec<DumpId>, JournalError> {
+        let sql = OWNERLESS.replace(":schema", &self.sql_schema());
+        let rows = client.query(&sql).map_err(|e| self.failed(e))?;
+        let ids = rows.iter().map(|row| row.parse(0).map(DumpId));
+        ids.collect::<Result<_, _>>().map_err(|e| self.failed(e))
+    }
+
+    /// The UPDATE that takes a refusal back, for the transaction that does what was refused.
+    pub(super) fn taken_back_sql(&self, step: &str) -> String {
+        format!(
+            "UPDATE {}.step SET object = NULL, statement = NULL, message = NULL, sqlstate = NULL \
+             WHERE migration = '{}' AND step = {}",
+            self.sql_schema(),
+            self.migration,
+            quote_literal(step)
         )
     }
 
