@@ -1,14 +1,16 @@
 //! Restores schema entries: each batch with its journal rows in one transaction, so that DDL is
 //! done exactly once too.
 
+mod owners;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, MAX_BATCH, Stage, Step, Task, Toc};
 use crate::schema::quote_literal;
-use crate::sink::archive::{Archive, ArchiveError, login_trigger, owner_statements, two_steps};
-use crate::sink::journal::{Journal, JournalError, StepError};
+use crate::sink::archive::{Archive, ArchiveError, login_trigger, two_steps};
+use crate::sink::journal::{Journal, StepError};
 
 /// A statement in a report; a function may be long.
 const STATEMENT_CHARS: usize = 2_000;
@@ -266,66 +268,6 @@ impl Restorer {
         })?;
         let comment = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
         Ok(sql.contains(&format!(" IS {};", quote_literal(comment))))
-    }
-
-    /// An object whose owner or his privileges are missing here is restored as the user's own; the
-    /// error is recorded all the same.
-    fn without_owner(
-        &mut self,
-        id: DumpId,
-        sql: &str,
-        error: &PgError,
-    ) -> Result<Vec<DumpId>, DdlError> {
-        let bare = self.schema.bare.sql(&[id])?;
-        let bare = self.put_to_sleep(&[id], bare);
-        if bare != *sql {
-            let mark = format!(
-                "{}; {}; {bare}",
-                self.journal
-                    .failed_step_sql(&entry_step(id), &self.step_error(id, sql, error)),
-                self.journal.steps_sql(&[bare_step(id)])
-            );
-            if self
-                .attempt(&[entry_step(id)], &mark, &self.label(id))?
-                .is_ok()
-            {
-                return Ok(vec![id]);
-            }
-        }
-        self.record(id, sql, error)?;
-        Ok(vec![id])
-    }
-
-    /// Once privileges are there: gives objects to owners who could not have them before, as they may
-    /// not make anything in the schema but by its privileges. What is refused again stays recorded.
-    pub fn give_to_owners(&mut self) -> Result<(), DdlError> {
-        let what = || "the owners".to_owned();
-        let ids = match self.journal.ownerless(&mut self.client) {
-            Ok(ids) => ids,
-            Err(JournalError::Postgres { source, .. }) => {
-                return Err(DdlError::Postgres {
-                    what: what(),
-                    source,
-                });
-            }
-            Err(_) => return Ok(()),
-        };
-        for id in ids {
-            let (sql, bare) = (self.schema.sql(&[id])?, self.schema.bare.sql(&[id])?);
-            let statements = owner_statements(&sql, &bare);
-            if statements.is_empty() {
-                continue;
-            }
-            let taken_back = self.journal.taken_back_sql(&entry_step(id));
-            let mut give = format!("{taken_back};\n{}", statements.join("\n"));
-            // What was granted to the one who owned it meanwhile went to the owner with it.
-            for acl in self.schema.privileges_of(id) {
-                give = format!("{give}\n{}", self.schema.sql(&[acl])?);
-            }
-            // The second refusal is the first one's again.
-            let _ = self.attempt(&[], &give, &self.label(id))?;
-        }
-        Ok(())
     }
 
     fn record(&mut self, id: DumpId, sql: &str, error: &PgError) -> Result<(), DdlError> {

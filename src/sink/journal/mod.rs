@@ -1,6 +1,8 @@
 //! The journal: tables in the target database, the only durable truth about progress
 //! (docs/journal.md). Whatever is done once has its row here, written in the same transaction.
 
+mod ending;
+mod refusals;
 mod renewal;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,15 +13,10 @@ use uuid::Uuid;
 
 use crate::chunk::{Chunk, ChunkId, Digest, Plan};
 use crate::pg::{Client, PgError};
-use crate::phase::DumpId;
-use crate::schema::{Persistence, Table, quote_ident_always, quote_literal};
-use crate::sink::archive::LoginTrigger;
+use crate::schema::{Persistence, quote_ident_always, quote_literal};
 use crate::wire::message::{Offer, SourceInfo};
 
 const CREATE: &str = include_str!("create.sql");
-const OWNERLESS: &str = include_str!("ownerless.sql");
-const WAKE: &str = include_str!("wake.sql");
-const SILENCE: &str = include_str!("silence.sql");
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -306,32 +303,6 @@ impl Journal {
         )
     }
 
-    /// The INSERT that marks a step as tried and failed.
-    pub(super) fn failed_step_sql(&self, step: &str, error: &StepError) -> String {
-        format!(
-            "INSERT INTO {}.step (migration, step, object, statement, message, sqlstate) VALUES ('{}', {}, {}, {}, {}, {})",
-            self.sql_schema(),
-            self.migration,
-            quote_literal(step),
-            quote_literal(&error.object),
-            quote_literal(&error.statement),
-            quote_literal(&error.message),
-            quote_literal(&error.sqlstate),
-        )
-    }
-
-    /// The INSERT that says which rows of an extension's table were refused, for the transaction of
-    /// their chunk.
-    pub(super) fn rows_refused_sql(&self, table: &Table, rows: u64, error: &PgError) -> String {
-        let error = StepError {
-            object: format!("TABLE {}", table.name),
-            statement: String::new(),
-            message: format!("{rows} rows of the source are not in it: {error}"),
-            sqlstate: error.sqlstate().unwrap_or_default().to_owned(),
-        };
-        self.failed_step_sql(&format!("rows {}", table.name), &error) + " ON CONFLICT DO NOTHING"
-    }
-
     /// Whether the steps are marked, all of them; not so where there are none.
     pub(super) fn are_done(&self, client: &mut Client, steps: &[String]) -> Result<bool, PgError> {
         if steps.is_empty() {
@@ -368,73 +339,5 @@ impl Journal {
                 }
             }
         }
-    }
-
-    /// The INSERT that says how a trigger that sleeps is woken, for the transaction that makes it.
-    pub(super) fn asleep_sql(&self, id: DumpId, trigger: &LoginTrigger) -> String {
-        format!(
-            "INSERT INTO {}.step (migration, step, object, statement) VALUES ('{}', 'asleep {id}', {}, {})",
-            self.sql_schema(),
-            self.migration,
-            quote_literal(&trigger.name),
-            quote_literal(&trigger.enable),
-        )
-    }
-
-    /// Entries that are there without their owner, because he could not be given them.
-    pub(super) fn ownerless(&self, client: &mut Client) -> Result<Vec<DumpId>, JournalError> {
-        let sql = OWNERLESS.replace(":schema", &self.sql_schema());
-        let rows = client.query(&sql).map_err(|e| self.failed(e))?;
-        let ids = rows.iter().map(|row| row.parse(0).map(DumpId));
-        ids.collect::<Result<_, _>>().map_err(|e| self.failed(e))
-    }
-
-    /// The UPDATE that takes a refusal back, for the transaction that does what was refused.
-    pub(super) fn taken_back_sql(&self, step: &str) -> String {
-        format!(
-            "UPDATE {}.step SET object = NULL, statement = NULL, message = NULL, sqlstate = NULL \
-             WHERE migration = '{}' AND step = {}",
-            self.sql_schema(),
-            self.migration,
-            quote_literal(step)
-        )
-    }
-
-    /// Lets the triggers act that were put to sleep; for a journal that stays.
-    pub fn wake(&self, client: &mut Client) -> Result<(), JournalError> {
-        for statement in self.waking(client)? {
-            client.execute(&statement).map_err(|e| self.failed(e))?;
-        }
-        Ok(())
-    }
-
-    fn waking(&self, client: &mut Client) -> Result<Vec<String>, JournalError> {
-        let sql = WAKE.replace(":schema", &self.sql_schema());
-        let rows = client.query(&sql).map_err(|e| self.failed(e))?;
-        let statements = rows.iter().filter_map(|row| row.get(0).map(str::to_owned));
-        Ok(statements.collect())
-    }
-
-    /// Removes the journal with everything in it. The event triggers that have come with the schema
-    /// must not see it: they are off within that transaction.
-    pub fn drop(&self, client: &mut Client) -> Result<(), JournalError> {
-        let waking = self.waking(client)?;
-        let triggers = client.query(SILENCE).map_err(|e| self.failed(e))?;
-        let column = |i| triggers.iter().filter_map(move |row| row.get(i));
-        let dropping = format!("DROP SCHEMA {} CASCADE", self.sql_schema());
-        let statements: Vec<_> = column(0)
-            .chain([dropping.as_str()])
-            .chain(column(1))
-            .chain(waking.iter().map(String::as_str))
-            .collect();
-        let sql = match statements.as_slice() {
-            [alone] => (*alone).to_owned(),
-            all => format!("BEGIN; {}; COMMIT", all.join("; ")),
-        };
-        client.execute(&sql).map(drop).map_err(|e| {
-            // After a lost connection there is nothing to roll back.
-            let _ = client.execute("ROLLBACK");
-            self.failed(e)
-        })
     }
 }
