@@ -7,6 +7,8 @@ ROWS ?= 1000000
 BENCH ?=
 # Options of `make bench-codec`, for example CODEC="--shape mail_stats --runs 3", or CODEC=--write.
 CODEC ?=
+# PostgreSQL versions that `make setup` fetches for the tests, beside the one that is installed.
+SERVERS ?= 10 12 13
 # Seconds per target of `make fuzz`.
 FUZZ_SECONDS ?= 60
 # Faults of `make chaos`, and the seed that repeats a run; without one the clock chooses it.
@@ -21,8 +23,9 @@ KILLS ?=
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what is missing: PostgreSQL's server and client programs, a C compiler
+setup: ## install what is missing: PostgreSQL's server and client programs, a C compiler, servers of older versions
 	@scripts/setup
+	@scripts/servers $(SERVERS)
 
 demo: setup ## move ROWS rows between two throw-away servers and compare them
 	$(CARGO) run --release --quiet -- demo --rows $(ROWS)

@@ -32,7 +32,7 @@ fn number(cluster: &Cluster, sql: &str) -> u64 {
 /// Copies a database the way that pgpipe is measured against.
 fn copy_with_pg_dump(cluster: &Cluster, from: &str, to: &str) {
     cluster.create_database(to).unwrap();
-    let bin = cluster.programs().bin_dir();
+    let bin = cluster.programs().client_dir();
     let script = r#""$1/pg_dump" -Fc -Z0 -d "$2" | "$1/pg_restore" -d "$3""#;
     let status = Command::new("bash")
         .args(["-o", "pipefail", "-c", script, "copy"])

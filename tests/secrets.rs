@@ -98,7 +98,7 @@ impl Scene {
     /// PostgreSQL's programs, slow enough to be seen in the process list.
     fn wrap_programs(&self) {
         fs::create_dir(self.dir.path().join("bin")).unwrap();
-        let real = servers().source.programs().bin_dir();
+        let real = servers().source.programs().client_dir();
         for program in ["pg_dump", "pg_restore"] {
             let real = real.join(program).display().to_string();
             let script = format!("#!/bin/sh\nsleep 0.05\nexec {real} \"$@\"\n");

@@ -19,15 +19,9 @@ const STOP_POLL: Duration = Duration::from_millis(50);
 /// What is told of a failed program's standard error: its end says why.
 const STDERR_LINES: usize = 12;
 
-/// All in one directory, so that they are of one version: a `PATH` may link to some of them only.
-const REQUIRED: [&str; 6] = [
-    "initdb",
-    "postgres",
-    "pg_isready",
-    "psql",
-    "pg_dump",
-    "pg_restore",
-];
+/// Each group in one directory, so that its programs are of one version: a `PATH` may link to some only.
+const SERVER: [&str; 2] = ["initdb", "postgres"];
+const CLIENT: [&str; 4] = ["pg_isready", "psql", "pg_dump", "pg_restore"];
 
 /// Why one of PostgreSQL's programs gave no result.
 #[derive(Debug, thiserror::Error)]
@@ -63,44 +57,83 @@ pub enum ProgramError {
     Interrupted,
 }
 
-/// The directory that holds `postgres`, `initdb`, `psql`, `pg_dump` and `pg_restore` of one version.
+/// Where `postgres` and `initdb` are, and where `psql`, `pg_dump` and `pg_restore`: mostly in one directory.
 #[derive(Debug, Clone)]
 pub struct Programs {
     bin_dir: PathBuf,
+    client_dir: PathBuf,
 }
 
 impl Programs {
     /// Finds a server's programs: `given` alone if it is there; else the `PATH`, then the newest
-    /// version under the directories that Debian's and PGDG's packages use.
+    /// version under the directories that Debian's and PGDG's packages use. Where `given` has a
+    /// bare server, the client programs are those that are found without it.
     pub fn find(given: Option<&Path>) -> Result<Self, ProgramError> {
-        let candidates = match given {
-            Some(dir) => vec![dir.to_path_buf()],
-            None => usual_places(),
+        let found = match given {
+            Some(dir) => {
+                let dir = has(dir, &SERVER).then(|| dir.to_path_buf());
+                dir.and_then(Self::of_server)
+            }
+            None => usual(&[&SERVER[..], &CLIENT].concat()).map(Self::of_one_directory),
         };
-        let found = candidates
-            .iter()
-            .find(|dir| REQUIRED.iter().all(|program| dir.join(program).is_file()));
-        match found {
-            Some(dir) => Ok(Self {
-                bin_dir: dir.clone(),
-            }),
-            None => Err(ProgramError::NotFound {
-                tried: describe(given),
-            }),
+        found.ok_or_else(|| ProgramError::NotFound {
+            tried: describe(given),
+        })
+    }
+
+    fn of_server(bin_dir: PathBuf) -> Option<Self> {
+        if has(&bin_dir, &CLIENT) {
+            return Some(Self::of_one_directory(bin_dir));
+        }
+        let client_dir = usual(&CLIENT)?;
+        Some(Self {
+            bin_dir,
+            client_dir,
+        })
+    }
+
+    fn of_one_directory(dir: PathBuf) -> Self {
+        Self {
+            bin_dir: dir.clone(),
+            client_dir: dir,
         }
     }
 
-    /// The directory itself.
+    /// The same server with the client programs of another directory.
+    #[must_use]
+    pub fn with_clients(self, client_dir: PathBuf) -> Self {
+        Self { client_dir, ..self }
+    }
+
+    /// The server's directory.
     pub fn bin_dir(&self) -> &Path {
         &self.bin_dir
     }
 
+    /// The directory of `psql`, `pg_dump` and `pg_restore`.
+    pub fn client_dir(&self) -> &Path {
+        &self.client_dir
+    }
+
     /// A command for one program, without the caller's `PG*` environment, which could lead it elsewhere.
     pub(super) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.bin_dir.join(program));
+        let dir = match SERVER.contains(&program) {
+            true => &self.bin_dir,
+            false => &self.client_dir,
+        };
+        let mut command = Command::new(dir.join(program));
         clear_pg_environment(&mut command);
         command
     }
+}
+
+fn has(dir: &Path, programs: &[&str]) -> bool {
+    programs.iter().all(|program| dir.join(program).is_file())
+}
+
+fn usual(programs: &[&str]) -> Option<PathBuf> {
+    let mut places = usual_places().into_iter();
+    places.find(|dir| has(dir, programs))
 }
 
 fn describe(given: Option<&Path>) -> String {

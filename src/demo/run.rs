@@ -213,7 +213,7 @@ impl<'a> Demo<'a> {
             target: self.target.conninfo(DATABASE),
             work: self.work.path(),
             jobs: self.options.jobs,
-            pg_bin: self.source.programs().bin_dir(),
+            pg_bin: self.source.programs().client_dir(),
             progress: &self.options.progress,
         };
         let begin = Instant::now();

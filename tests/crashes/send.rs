@@ -74,7 +74,7 @@ fn killed_with_recv() {
 fn held_pg_dump(dbs: &Databases) -> String {
     let bin = dbs.path("bin");
     fs::create_dir(&bin).unwrap();
-    let real = dbs.source().programs().bin_dir().join("pg_dump");
+    let real = dbs.source().programs().client_dir().join("pg_dump");
     let (dir, real) = (dbs.dir().display(), real.display());
     let script = format!(
         "#!/bin/sh

@@ -10,6 +10,8 @@ use super::servers::servers;
 
 /// One test's databases, both of the test's name.
 pub(crate) struct Databases {
+    source: &'static Cluster,
+    target: &'static Cluster,
     name: String,
     dir: TempDir,
     port: u16,
@@ -26,27 +28,49 @@ impl Databases {
     /// For `--create-db`, or a target that the test makes itself. `options` are those of
     /// `CREATE DATABASE … TEMPLATE template0` on the source.
     pub(crate) fn without_target(name: &str, options: &str, sql: &str) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let made = Self {
-            name: name.to_owned(),
-            dir: tempfile::Builder::new()
-                .prefix("pgpipe-test-")
-                .tempdir()
-                .unwrap(),
-            port: socket.local_addr().unwrap().port(),
-        };
+        let servers = servers();
+        let made = Self::on(&servers.source, &servers.target, name);
         let create = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
         made.source().psql("postgres", &create).unwrap();
         made.source_sql(sql);
         made
     }
 
+    /// As [`Self::new`], on other servers than those that all tests share.
+    pub(crate) fn between(
+        source: &'static Cluster,
+        target: &'static Cluster,
+        name: &str,
+        sql: &str,
+    ) -> Self {
+        let made = Self::on(source, target, name);
+        source.create_database(name).unwrap();
+        target.create_database(name).unwrap();
+        made.source_sql(sql);
+        made
+    }
+
+    /// The databases are still to be made.
+    fn on(source: &'static Cluster, target: &'static Cluster, name: &str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self {
+            source,
+            target,
+            name: name.to_owned(),
+            dir: tempfile::Builder::new()
+                .prefix("pgpipe-test-")
+                .tempdir()
+                .unwrap(),
+            port: socket.local_addr().unwrap().port(),
+        }
+    }
+
     pub(crate) fn source(&self) -> &'static Cluster {
-        &servers().source
+        self.source
     }
 
     pub(crate) fn target(&self) -> &'static Cluster {
-        &servers().target
+        self.target
     }
 
     pub(crate) fn name(&self) -> &str {

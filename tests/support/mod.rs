@@ -28,7 +28,9 @@ pub(crate) use self::{
     pair::{migrate, start_recv, start_send, start_side},
     process::{End, Run, poll},
     relay::{CLEAR, CUT, Counts, Relay, STALL, Way, Weather},
-    servers::{Servers, prepare_servers, servers, undertaker},
+    servers::{
+        NEWEST, Servers, prepare_servers, programs_of, server_of, servers, undertaker,
+    },
     traces::{
         assert_equal, assert_no_keeper, assert_nothing_left, keepers, keepers_in, left_when_quiet,
         traces,

@@ -1,8 +1,11 @@
-//! Two throw-away servers, shared by all tests of a binary.
+//! Throw-away servers, shared by all tests of a binary: two of the version that is installed, and
+//! those of other versions that `scripts/servers` has fetched.
 
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use pgpipe::demo::cluster::{Cluster, ClusterOptions};
 
@@ -18,6 +21,9 @@ done
 umount -l "$1/disk"
 rm -rf "$1""#;
 
+/// The newest version that there is.
+pub(crate) const NEWEST: u32 = 18;
+
 /// The servers that this test process moves databases between.
 pub(crate) struct Servers {
     pub(crate) source: Cluster,
@@ -29,31 +35,22 @@ static SERVERS: OnceLock<Servers> = OnceLock::new();
 
 /// Starts them once.
 pub(crate) fn servers() -> &'static Servers {
-    SERVERS.get_or_init(|| Servers::start(ClusterOptions::default(), &[]))
+    SERVERS.get_or_init(|| Servers::start(&ClusterOptions::default(), &[]))
 }
 
 /// Starts them once, where a test binary needs them otherwise: with these options beside the usual
 /// ones, and with roles, tablespaces and the like, made by these statements.
 pub(crate) fn prepare_servers(options: ClusterOptions, statements: &[&str]) -> &'static Servers {
-    SERVERS.get_or_init(|| Servers::start(options, statements))
+    SERVERS.get_or_init(|| Servers::start(&options, statements))
 }
 
 impl Servers {
-    fn start(mut options: ClusterOptions, statements: &[&str]) -> Self {
-        let settings = [
-            ("fsync", "off"),
-            ("max_wal_size", "4GB"),
-            ("max_connections", "200"),
-            ("max_prepared_transactions", "5"),
-        ];
-        let settings = settings.map(|(n, v)| (n.to_owned(), v.to_owned()));
-        options.settings.extend(settings);
+    fn start(options: &ClusterOptions, statements: &[&str]) -> Self {
         let start = || {
-            let cluster = Cluster::start(&options).unwrap();
+            let (cluster, undertaker) = start(options.clone());
             for statement in statements {
                 cluster.psql("postgres", statement).unwrap();
             }
-            let undertaker = undertaker(&cluster);
             (cluster, undertaker)
         };
         let ((source, first), (target, second)) = (start(), start());
@@ -63,6 +60,59 @@ impl Servers {
             _undertakers: [first, second],
         }
     }
+}
+
+/// The server of a major version, started once; none where its programs are not there, which is told.
+pub(crate) fn server_of(major: u32) -> Option<&'static Cluster> {
+    static STARTED: Mutex<BTreeMap<u32, &'static Cluster>> = Mutex::new(BTreeMap::new());
+    let mut started = STARTED.lock().unwrap();
+    if let Some(cluster) = started.get(&major) {
+        return Some(cluster);
+    }
+    let bin_dir = programs_of(major);
+    if !bin_dir.join("postgres").is_file() {
+        let looked = bin_dir.display();
+        eprintln!("skipped: no PostgreSQL {major} in {looked} (scripts/servers {major})");
+        return None;
+    }
+    let (cluster, undertaker) = start(of_version(bin_dir));
+    let (cluster, _) = Box::leak(Box::new((cluster, undertaker)));
+    started.insert(major, cluster);
+    Some(cluster)
+}
+
+/// Where `scripts/servers` puts a version's programs.
+pub(crate) fn programs_of(major: u32) -> PathBuf {
+    let fetched = std::env::var_os("PGPIPE_SERVERS").map(PathBuf::from);
+    let fetched =
+        fetched.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers"));
+    fetched.join(major.to_string()).join("bin")
+}
+
+/// The programs of another version than the installed one.
+fn of_version(bin_dir: PathBuf) -> ClusterOptions {
+    // Speaks to every version, and dumps from those that the installed one is too old for.
+    let newest = programs_of(NEWEST);
+    ClusterOptions {
+        client_dir: newest.join("pg_dump").is_file().then_some(newest),
+        bin_dir: Some(bin_dir),
+        ..ClusterOptions::default()
+    }
+}
+
+/// With the usual settings beside those of `options`.
+fn start(mut options: ClusterOptions) -> (Cluster, Child) {
+    let settings = [
+        ("fsync", "off"),
+        ("max_wal_size", "4GB"),
+        ("max_connections", "200"),
+        ("max_prepared_transactions", "5"),
+    ];
+    let settings = settings.map(|(n, v)| (n.to_owned(), v.to_owned()));
+    options.settings.extend(settings);
+    let cluster = Cluster::start(&options).unwrap();
+    let undertaker = undertaker(&cluster);
+    (cluster, undertaker)
 }
 
 /// For a server that a test makes for itself too.

@@ -64,6 +64,9 @@ pub enum ClusterError {
 pub struct ClusterOptions {
     /// The directory of `initdb` and `postgres`; else the newest that is installed.
     pub bin_dir: Option<PathBuf>,
+    /// The directory of `psql`, `pg_dump` and `pg_restore`; else the server's if it has them, or else
+    /// the newest that are installed.
+    pub client_dir: Option<PathBuf>,
     /// Lines of `postgresql.conf`: name and value, quoted here.
     pub settings: Vec<(String, String)>,
     /// Lines for `pg_hba.conf` in place of "trust everyone who reaches the socket".
@@ -99,7 +102,10 @@ pub struct Cluster {
 impl Cluster {
     /// Makes a cluster (superuser `postgres`, UTF8, locale C) and waits until it accepts connections.
     pub fn start(options: &ClusterOptions) -> Result<Self, ClusterError> {
-        let programs = Programs::find(options.bin_dir.as_deref())?;
+        let mut programs = Programs::find(options.bin_dir.as_deref())?;
+        if let Some(dir) = &options.client_dir {
+            programs = programs.with_clients(dir.clone());
+        }
         let account = Account::choose()?;
         let dir = private_directory(account)?;
         initialise(&programs, account, dir.path(), options)?;
@@ -166,7 +172,7 @@ impl Cluster {
         self.port
     }
 
-    /// PostgreSQL's programs of this server's version.
+    /// PostgreSQL's programs: the server's, and those that speak to it.
     pub fn programs(&self) -> &Programs {
         &self.programs
     }
