@@ -1,11 +1,14 @@
 //! Chunks: what is committed, resumed and moved in parallel; and the digests that prove them.
 
 mod closure;
+mod keys;
 
 use std::fmt;
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
+
+pub use keys::{KeyKind, KeyRange};
 
 use crate::schema::{Format, Persistence, Table};
 
@@ -57,17 +60,41 @@ pub enum Range {
         from: u32,
         to: Option<u32>,
     },
+    /// Before version 14, where an index leads to the rows. It means the same in every snapshot.
+    Keys(KeyRange),
+    /// As `Pages`, before version 14: each row by its address.
+    Tids {
+        from: u32,
+        to: Option<u32>,
+    },
 }
 
 impl Range {
+    /// Whether the table can be split by it, and its bounds are in order.
+    fn is_sound(&self, table: &Table) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Pages { from, to } | Self::Tids { from, to } => to.is_none_or(|to| *from <= to),
+            Self::Keys(KeyRange {
+                column, from, to, ..
+            }) => {
+                let ordered = from.zip(*to).is_none_or(|(from, to)| from < to);
+                ordered && table.columns.contains(column)
+            }
+        }
+    }
+
     /// The WHERE clause that selects the range (with a leading space), empty for the whole table.
     pub fn where_clause(&self) -> String {
         match self {
             Self::Whole => String::new(),
-            Self::Pages { from, to: None } => format!(" WHERE ctid >= '({from},0)'"),
-            Self::Pages { from, to: Some(to) } => {
+            Self::Pages { from, to: None } | Self::Tids { from, to: None } => {
+                format!(" WHERE ctid >= '({from},0)'")
+            }
+            Self::Pages { from, to: Some(to) } | Self::Tids { from, to: Some(to) } => {
                 format!(" WHERE ctid >= '({from},0)' AND ctid < '({to},0)'")
             }
+            Self::Keys(range) => format!(" WHERE {}", range.condition()),
         }
     }
 }
@@ -113,9 +140,11 @@ impl Plan {
     }
 
     /// Whether a plan from elsewhere keeps to its own rules: chunks numbered in order, parts of
-    /// tables that exist, none empty. Everything else may index by them without a check.
+    /// tables that exist, none empty, ranges that their tables have. Everything else may index by
+    /// them without a check.
     pub fn is_sound(&self) -> bool {
-        let known = |part: &Part| (part.table.0 as usize) < self.tables.len();
+        let table = |part: &Part| self.tables.get(part.table.0 as usize);
+        let known = |part: &Part| table(part).is_some_and(|t| part.range.is_sound(t));
         (0..).zip(&self.chunks).all(|(number, chunk)| {
             chunk.id == ChunkId(number) && !chunk.parts.is_empty() && chunk.parts.iter().all(known)
         })

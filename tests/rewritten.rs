@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pgpipe::chunk::{Chunk, Plan};
 use pgpipe::pg::{Client, ConnInfo};
-use pgpipe::planner::{self, Cut};
+use pgpipe::planner::{self, Candidates, Cut};
 use pgpipe::runtime::{BLOCK_BYTES, Pool};
 use pgpipe::source::catalog;
 use pgpipe::source::reader::{ReadError, Reader};
@@ -143,7 +143,11 @@ fn read_after(name: &str, statement: &str) -> Result<usize, Box<ReadError>> {
         chunk_bytes: 1 << 20,
         tid_ranges: true,
     };
-    let plan = planner::plan(catalog::tables(&mut other).unwrap(), cut);
+    let plan = planner::plan(
+        catalog::tables(&mut other).unwrap(),
+        cut,
+        &Candidates::new(),
+    );
     other.execute("COMMIT").unwrap();
     other.execute(statement).unwrap();
     let info = ConnInfo::resolve(&dbs.source_conninfo(), &|_| None).unwrap();

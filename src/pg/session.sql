@@ -17,7 +17,8 @@ SET row_security = off;
 -- Every scan from the first page on, and no helpers that the plan did not count.
 SET synchronize_seqscans = off;
 SET max_parallel_workers_per_gather = 0;
-SET jit = off;
+-- From 11 on.
+SELECT pg_catalog.set_config(name, 'off', false) FROM pg_catalog.pg_settings WHERE name = 'jit';
 -- A trigger's notices must not fill the socket that we only write to.
 SET client_min_messages = error;
 SET check_function_bodies = off;
@@ -26,6 +27,8 @@ SET default_transaction_read_only = off;
 -- Each statement sees what has committed, as the writers' lock-then-look needs.
 SET default_transaction_isolation = 'read committed';
 SET default_transaction_deferrable = off;
--- Without it each page range would read the whole table.
+-- Without them each range would read the whole table.
 SET enable_tidscan = on;
+SET enable_indexscan = on;
+SET enable_bitmapscan = on;
 SET standard_conforming_strings = on;

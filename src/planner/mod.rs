@@ -1,8 +1,15 @@
 //! The planner: cuts tables into chunks. Pure: catalog in, plan out.
 //!
 //! Sizes are heap plus TOAST, because an 18-byte pointer can hide a gigabyte. Large tables become
-//! page ranges of about one chunk each (Tid Range Scan, PostgreSQL 14 and later); small tables
-//! share chunks, so that ten thousand of them do not cost ten thousand round trips.
+//! page ranges of about one chunk each (Tid Range Scan, PostgreSQL 14 and later), or before 14 ranges
+//! of a key, where one is fit for it; small tables share chunks, so that ten thousand of them do not
+//! cost ten thousand round trips.
+
+mod keys;
+
+use std::collections::BTreeMap;
+
+pub use keys::{Candidate, sample_pages};
 
 use crate::chunk::{Chunk, ChunkId, Part, Plan, Range, TableIndex};
 use crate::schema::{Persistence, Table};
@@ -21,8 +28,19 @@ pub struct Cut {
     pub tid_ranges: bool,
 }
 
+/// The columns by which large tables may be split, where page ranges are none.
+pub type Candidates = BTreeMap<TableIndex, Vec<Candidate>>;
+
+/// The tables that are split, and into how many ranges.
+pub fn large(tables: &[Table], cut: Cut) -> impl Iterator<Item = (TableIndex, u32)> {
+    let counted = (0..).map(TableIndex).zip(tables.iter());
+    counted
+        .map(move |(index, table)| (index, wanted(table, cut)))
+        .filter(|(_, count)| *count > 1)
+}
+
 /// Cuts the tables into chunks, largest first.
-pub fn plan(tables: Vec<Table>, cut: Cut) -> Plan {
+pub fn plan(tables: Vec<Table>, cut: Cut, candidates: &Candidates) -> Plan {
     let mut chunks = Vec::new();
     let mut small = Vec::new();
     for (index, table) in tables.iter().enumerate() {
@@ -31,7 +49,8 @@ pub fn plan(tables: Vec<Table>, cut: Cut) -> Plan {
         if table.bytes < cut.chunk_bytes / SMALL_FRACTION {
             small.push((index, table));
         } else {
-            chunks.extend(split(index, table, cut));
+            let candidates = candidates.get(&index).map_or(&[][..], Vec::as_slice);
+            chunks.extend(split(index, table, cut, candidates));
         }
     }
     for persistence in [Persistence::Permanent, Persistence::Unlogged] {
@@ -44,38 +63,46 @@ pub fn plan(tables: Vec<Table>, cut: Cut) -> Plan {
     }
 }
 
-/// Splits one table into ranges of equal pages; the last is open-ended.
-fn split(index: TableIndex, table: &Table, cut: Cut) -> Vec<Chunk> {
+fn wanted(table: &Table, cut: Cut) -> u32 {
     let wanted = table.bytes.div_ceil(cut.chunk_bytes.max(1)).max(1);
-    let count = u32::try_from(wanted)
+    u32::try_from(wanted)
         .unwrap_or(u32::MAX)
-        .min(table.pages.max(1));
-    if count == 1 || !cut.tid_ranges || table.condition.is_some() {
-        return vec![chunk(
-            vec![Part {
-                table: index,
-                range: Range::Whole,
-            }],
-            table.bytes,
-            table.persistence,
-        )];
-    }
-    let bytes = table.bytes / u64::from(count);
-    (0..count)
-        .map(|i| {
-            let edge = |i: u32| (u64::from(table.pages) * u64::from(i) / u64::from(count)) as u32;
-            let to = (i + 1 < count).then(|| edge(i + 1));
-            let range = Range::Pages { from: edge(i), to };
-            chunk(
-                vec![Part {
-                    table: index,
-                    range,
-                }],
-                bytes,
-                table.persistence,
-            )
-        })
+        .min(table.pages.max(1))
+}
+
+/// Splits one table into ranges of about equal size.
+fn split(index: TableIndex, table: &Table, cut: Cut, candidates: &[Candidate]) -> Vec<Chunk> {
+    let ranges = ranges(table, cut, candidates);
+    let bytes = table.bytes / ranges.len() as u64;
+    let part = |range| Part {
+        table: index,
+        range,
+    };
+    ranges
+        .into_iter()
+        .map(|range| chunk(vec![part(range)], bytes, table.persistence))
         .collect()
+}
+
+fn ranges(table: &Table, cut: Cut, candidates: &[Candidate]) -> Vec<Range> {
+    let count = wanted(table, cut);
+    if count == 1 || table.condition.is_some() {
+        vec![Range::Whole]
+    } else if cut.tid_ranges {
+        let range = |(from, to)| Range::Pages { from, to };
+        edges(table.pages, count).map(range).collect()
+    } else {
+        keys::choose(candidates, count).unwrap_or_else(|| {
+            let range = |(from, to)| Range::Tids { from, to };
+            edges(table.pages, count).map(range).collect()
+        })
+    }
+}
+
+/// Equal numbers of pages; the last range is open-ended.
+fn edges(pages: u32, count: u32) -> impl Iterator<Item = (u32, Option<u32>)> {
+    let edge = move |i: u32| (u64::from(pages) * u64::from(i) / u64::from(count)) as u32;
+    (0..count).map(move |i| (edge(i), (i + 1 < count).then(|| edge(i + 1))))
 }
 
 /// Packs small tables of one persistence into shared chunks, in the order given.
@@ -172,6 +199,7 @@ pub(crate) mod tests {
                 chunk_bytes: pages * 8192,
                 tid_ranges: true,
             },
+            &Candidates::new(),
         )
     }
 
@@ -185,21 +213,22 @@ pub(crate) mod tests {
                 chunk_bytes: 128 << 20,
                 tid_ranges: true,
             },
+            &Candidates::new(),
         );
         assert_eq!(plan.chunks.len(), 8);
     }
 
     #[test]
-    fn without_tid_ranges_a_table_stays_whole() {
-        let plan = plan(
-            vec![table(1, 1000)],
-            Cut {
-                chunk_bytes: 8192,
-                tid_ranges: false,
-            },
-        );
-        assert_eq!(plan.chunks.len(), 1);
-        assert_eq!(plan.chunks[0].parts[0].range, Range::Whole);
+    fn without_tid_ranges_and_keys_rows_are_read_by_their_addresses() {
+        let cut = Cut {
+            chunk_bytes: 500 * 8192,
+            tid_ranges: false,
+        };
+        let plan = plan(vec![table(1, 1000)], cut, &Candidates::new());
+        let ranges: Vec<_> = plan.chunks.iter().map(|c| &c.parts[0].range).collect();
+        let tids = |from, to| Range::Tids { from, to };
+        assert_eq!(ranges, [&tids(0, Some(500)), &tids(500, None)]);
+        assert!(plan.is_sound());
     }
 
     #[test]
@@ -226,6 +255,7 @@ pub(crate) mod tests {
                     .map(|p| match p.range {
                         Range::Whole => (0, None),
                         Range::Pages { from, to } => (from, to),
+                        ref other => panic!("{other:?}"),
                     })
                     .collect();
                 parts.sort_unstable_by_key(|p| p.0);

@@ -15,7 +15,7 @@ use super::worker::WorkError;
 use super::{Formats, Options, SendError};
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, session};
-use crate::planner::{self, Cut};
+use crate::planner::{self, Candidates, Cut};
 use crate::report::{Meter, one_line};
 use crate::runtime::tools::Tool;
 use crate::runtime::{Brake, Panicked, blocking, panicked};
@@ -118,7 +118,8 @@ impl Preparation {
         let baseline = changes::baseline(&mut client, &snapshot.name, early)?;
         self.meter.phase("catalog");
         let read = self.read_catalog(&mut client, &snapshot)?;
-        let plan = planner::plan(read.tables, self.cut());
+        let candidates = self.read_keys(&mut client, &snapshot, &read.tables)?;
+        let plan = planner::plan(read.tables, self.cut(), &candidates);
         self.meter.phase("schema dump");
         let path = state.path().join(ARCHIVE);
         self.dump(&path, &snapshot)?;
@@ -184,10 +185,7 @@ impl Preparation {
         client: &mut Client,
         snapshot: &Snapshot,
     ) -> Result<Read, SendError> {
-        client.execute(&format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            quote_literal(&snapshot.name)
-        ))?;
+        enter(client, snapshot)?;
         let mut tables = catalog::tables(client)?;
         if self.options.formats == Formats::Text {
             tables.iter_mut().for_each(Table::copy_as_text);
@@ -203,6 +201,23 @@ impl Preparation {
         };
         client.execute("COMMIT")?;
         Ok(read)
+    }
+
+    /// What large tables may be split by where page ranges are expensive.
+    fn read_keys(
+        &self,
+        client: &mut Client,
+        snapshot: &Snapshot,
+        tables: &[Table],
+    ) -> Result<Candidates, SendError> {
+        let large: Vec<_> = planner::large(tables, self.cut()).collect();
+        if self.cut().tid_ranges || large.is_empty() {
+            return Ok(Candidates::new());
+        }
+        enter(client, snapshot)?;
+        let candidates = catalog::candidates(client, tables, &large)?;
+        client.execute("COMMIT")?;
+        Ok(candidates)
     }
 
     pub(super) fn dump(&self, path: &Path, snapshot: &Snapshot) -> Result<(), SendError> {
@@ -241,6 +256,14 @@ fn require_privileges(client: &mut Client) -> Result<(), SendError> {
         role: rows[0].text(0)?.to_owned(),
         unreadable,
     })
+}
+
+fn enter(client: &mut Client, snapshot: &Snapshot) -> Result<(), SendError> {
+    client.execute(&format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+        quote_literal(&snapshot.name)
+    ))?;
+    Ok(())
 }
 
 /// A standby has the files of no unlogged table: better to stop now than at its chunk.

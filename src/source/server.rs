@@ -3,8 +3,8 @@
 use crate::pg::{Client, ConnInfo, PgError};
 use crate::wire::message::{Locale, SourceInfo};
 
-/// The oldest source: `attgenerated` came with 12.
-pub const OLDEST: u32 = 120_000;
+/// The oldest source: what is tried, and what pg_dump of today still knows.
+pub const OLDEST: u32 = 100_000;
 /// Tid Range Scan came with 14; before it a ctid range reads the whole table.
 const TID_RANGE_SCAN: u32 = 140_000;
 

@@ -3,10 +3,11 @@
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 
+use pgpipe::demo::Programs;
 use pgpipe::demo::cluster::Cluster;
 use tempfile::TempDir;
 
-use super::servers::servers;
+use super::servers::{NEWEST, programs_of, servers};
 
 /// One test's databases, both of the test's name.
 pub(crate) struct Databases {
@@ -71,6 +72,14 @@ impl Databases {
 
     pub(crate) fn target(&self) -> &'static Cluster {
         self.target
+    }
+
+    /// The programs that look into both: one pg_dump writes the same thing of both.
+    pub(crate) fn clients(&self) -> &'static Programs {
+        let newest = programs_of(NEWEST);
+        let of = [self.source.programs(), self.target.programs()];
+        let fetched = of.iter().find(|programs| programs.client_dir() == newest);
+        fetched.unwrap_or(&of[1])
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use pgpipe::demo::Stop;
 use pgpipe::demo::cluster::Cluster;
-use pgpipe::demo::compare;
+use pgpipe::demo::compare::{self, Database};
 
 use super::databases::Databases;
 use super::process::poll;
@@ -16,8 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Judged by SQL and by pg_dump's text, not by pgpipe.
 #[track_caller]
 pub(crate) fn assert_equal(dbs: &Databases) {
-    let source = dbs.source().database(dbs.name());
-    let target = dbs.target().database(dbs.name());
+    let database = |conninfo| Database::new(dbs.clients().clone(), conninfo, Stop::default());
+    let source = database(dbs.source_conninfo());
+    let target = database(dbs.target_conninfo());
     let found = compare::differences(&source, &target).unwrap();
     let told: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert!(

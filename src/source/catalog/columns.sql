@@ -9,5 +9,5 @@ WHERE c.relkind = 'r'
   AND n.nspname <> 'information_schema'
   AND a.attnum > 0
   AND NOT a.attisdropped
-  AND a.attgenerated = ''
+  AND a.attgenerated = '' -- from 12 on
 ORDER BY a.attrelid, a.attnum

@@ -3,6 +3,7 @@
 
 mod database;
 mod extensions;
+mod keys;
 mod refresh;
 mod roles;
 mod types;
@@ -16,6 +17,7 @@ use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
 
 pub use database::{properties, tablespaces};
 pub use extensions::extensions;
+pub use keys::candidates;
 pub use refresh::refresh_order;
 pub use roles::roles;
 
@@ -24,6 +26,9 @@ const SIZES: &str = include_str!("sizes.sql");
 const COLUMNS: &str = include_str!("columns.sql");
 const THROUGH: &str = include_str!("through.sql");
 const TYPES: &str = include_str!("types.sql");
+/// The condition of COLUMNS that servers before 12 do not know: they have no such columns.
+const GENERATED: &str = "AND a.attgenerated = '' -- from 12 on";
+const GENERATED_SINCE: u32 = 120_000;
 
 /// A table in the snapshot beside what the server says of it now.
 #[derive(Debug, Clone)]
@@ -130,7 +135,9 @@ fn read_sizes(client: &mut Client) -> Result<HashMap<Oid, Size>, PgError> {
 
 fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<(String, Oid)>>, PgError> {
     let mut columns: HashMap<Oid, Vec<_>> = HashMap::new();
-    for row in client.query(COLUMNS)? {
+    let known = client.server_version() >= GENERATED_SINCE;
+    let sql = COLUMNS.replace(GENERATED, if known { GENERATED } else { "" });
+    for row in client.query(&sql)? {
         let column = (row.text(1)?.to_owned(), Oid(row.parse(2)?));
         columns.entry(Oid(row.parse(0)?)).or_default().push(column);
     }
