@@ -18,7 +18,7 @@ SEED ?=
 KILLS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fidelity chaos check audit bench bench-codec bench-kills fuzz
+.PHONY: help setup demo test test-fidelity test-versions chaos check audit bench bench-codec bench-kills fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ demo: setup ## move ROWS rows between two throw-away servers and compare them
 
 test: setup ## all tests; those against a server make their own
 	$(CARGO) test
+
+test-versions: setup ## each source from 10 to 18 into 18, and 15 into each target from 15 up (fetches a server of each)
+	@scripts/servers
+	$(CARGO) test --test versions -- --include-ignored
 
 chaos: setup ## FAULTS faults at random moments of migrations, each of which must end equal (SEED= repeats a run)
 	SEED=$(SEED) FAULTS=$(FAULTS) $(CARGO) test --test chaos -- --ignored --nocapture

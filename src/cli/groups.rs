@@ -179,6 +179,9 @@ pub struct TargetOptions {
     /// Create the target database if it does not exist
     #[arg(long)]
     pub create_db: bool,
+    /// Restore into a server of an older major version than the source's, whatever it then refuses
+    #[arg(long)]
+    pub allow_downgrade: bool,
     /// Indexes built at the same time [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS as i64))]
     index_jobs: Option<u16>,

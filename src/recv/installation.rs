@@ -52,7 +52,11 @@ impl Installation {
         let plan = Arc::new(offered_plan(&self.state, PLAN, &self.offer)?);
         let journal = Journal::new(&self.options.journal_schema, self.greet.id);
         let mut client = self.database()?;
-        database::judge(&mut client, &self.greet.source)?;
+        database::judge(
+            &mut client,
+            &self.greet.source,
+            self.options.allow_downgrade,
+        )?;
         let schema = Arc::new(self.schema(client.server_version())?);
         if journal.exists(&mut client)? {
             let begun = journal.begun(&mut client)?;

@@ -47,7 +47,7 @@ use crate::transport::peering::{Code, LinkSpec, Peering};
 use crate::wire::Role;
 
 /// Some pg_restore must be there; which one suits is known once send has dumped.
-const OLDEST_DUMP: u32 = 12;
+const OLDEST_DUMP: u32 = 10;
 /// How long recv answers a send that comes back for its report.
 const LINGER: Duration = Duration::from_secs(30);
 /// How long recv waits for send by default: a keeper without a send lives no longer by default.
@@ -71,6 +71,8 @@ pub struct Options {
     pub jobs: usize,
     pub index_jobs: usize,
     pub create_db: bool,
+    /// Whether the target may be of an older major version than the source.
+    pub allow_downgrade: bool,
     pub journal_schema: String,
     pub keep_journal: bool,
     pub keep_free: KeepFree,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, PgError, session};
+use crate::runtime::tools;
 use crate::schema::{QualifiedName, Table, quote_ident_always, quote_literal};
 use crate::wire::message::{Locale, SourceInfo};
 
@@ -33,7 +34,8 @@ pub enum DatabaseError {
     #[error("the target server is version {found}; pgpipe needs {needed} or later")]
     TooOld { found: u32, needed: u32 },
     #[error(
-        "the target server ({target}) is older than the source ({origin}); the schema may not fit: choose a newer server"
+        "the target server (PostgreSQL {}) is older than the source ({}), whose schema it may not take: choose a newer one, or give recv --allow-downgrade",
+        tools::version(*.target), tools::version(*.origin)
     )]
     OlderThanSource { target: u32, origin: u32 },
     #[error("the target database is the source database itself")]
@@ -148,8 +150,13 @@ fn create_sql(database: &str, source: &SourceInfo, target_version: u32) -> Strin
     sql
 }
 
-/// Judges server and database: version, role, and that it is not the source itself.
-pub fn judge(client: &mut Client, source: &SourceInfo) -> Result<(), DatabaseError> {
+/// Judges server and database: version (an older one than the source's only where `downgrade` is
+/// allowed), role, and that it is not the source itself.
+pub fn judge(
+    client: &mut Client,
+    source: &SourceInfo,
+    downgrade: bool,
+) -> Result<(), DatabaseError> {
     let version = client.server_version();
     if version < OLDEST {
         return Err(DatabaseError::TooOld {
@@ -157,7 +164,7 @@ pub fn judge(client: &mut Client, source: &SourceInfo) -> Result<(), DatabaseErr
             needed: OLDEST,
         });
     }
-    if version / 10_000 < source.server_version / 10_000 {
+    if tools::major(version) < tools::major(source.server_version) && !downgrade {
         return Err(DatabaseError::OlderThanSource {
             target: version,
             origin: source.server_version,

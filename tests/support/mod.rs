@@ -29,7 +29,7 @@ pub(crate) use self::{
     process::{End, Run, poll},
     relay::{CLEAR, CUT, Counts, Relay, STALL, Way, Weather},
     servers::{
-        NEWEST, Servers, prepare_servers, programs_of, server_of, servers, undertaker,
+        NEWEST, Servers, prepare_servers, programs_of, server_of, servers, target_of, undertaker,
     },
     traces::{
         assert_equal, assert_no_keeper, assert_nothing_left, keepers, keepers_in, left_when_quiet,

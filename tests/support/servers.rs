@@ -64,9 +64,18 @@ impl Servers {
 
 /// The server of a major version, started once; none where its programs are not there, which is told.
 pub(crate) fn server_of(major: u32) -> Option<&'static Cluster> {
-    static STARTED: Mutex<BTreeMap<u32, &'static Cluster>> = Mutex::new(BTreeMap::new());
+    one_of(major, 0)
+}
+
+/// Another one of it, to move databases to.
+pub(crate) fn target_of(major: u32) -> Option<&'static Cluster> {
+    one_of(major, 1)
+}
+
+fn one_of(major: u32, number: u8) -> Option<&'static Cluster> {
+    static STARTED: Mutex<BTreeMap<(u32, u8), &'static Cluster>> = Mutex::new(BTreeMap::new());
     let mut started = STARTED.lock().unwrap();
-    if let Some(cluster) = started.get(&major) {
+    if let Some(cluster) = started.get(&(major, number)) {
         return Some(cluster);
     }
     let bin_dir = programs_of(major);
@@ -77,7 +86,7 @@ pub(crate) fn server_of(major: u32) -> Option<&'static Cluster> {
     }
     let (cluster, undertaker) = start(of_version(bin_dir));
     let (cluster, _) = Box::leak(Box::new((cluster, undertaker)));
-    started.insert(major, cluster);
+    started.insert((major, number), cluster);
     Some(cluster)
 }
 

@@ -6,5 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod downgrade;
 mod lost;
+mod matrix;
 mod splits;

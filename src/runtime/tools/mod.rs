@@ -143,7 +143,8 @@ pub fn major(server_version_num: u32) -> u32 {
     server_version_num / 10_000
 }
 
-fn version(server_version_num: u32) -> String {
+/// As people write it: 15.18 of 150018.
+pub fn version(server_version_num: u32) -> String {
     format!(
         "{}.{}",
         major(server_version_num),
