@@ -71,7 +71,6 @@ def run(options, source, target, work):
     size = int(source.psql(f"SELECT pg_relation_size('{TABLE}')"))
     return "\n".join([
         *bench.machine(target),
-        "",
         f"One table on PostgreSQL {version}, {options.rows:,} rows, {size / 1e9:.2f} GB of heap, {len(INDEXES)} indexes; "
         f"{options.jobs} jobs on either side; {options.runs} run of each.",
         "",

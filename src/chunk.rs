@@ -191,6 +191,7 @@ impl AddAssign for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::planner::tests::{plan_of, table};
 
     #[test]
     fn equal_pairs_do_not_cancel() {
@@ -199,6 +200,29 @@ mod tests {
         twice.add_row(7, 1);
         assert_ne!(twice.sum, 0);
         assert_eq!(twice.rows, 2);
+    }
+
+    /// What a peer sends is held against its own tables.
+    #[test]
+    fn unsound_ranges_are_found() {
+        let sound = |range| {
+            let mut plan = plan_of(vec![table(1, 300)], 300);
+            plan.chunks[0].parts[0].range = range;
+            plan.is_sound()
+        };
+        let keys = |column: &str, from, to| {
+            Range::Keys(KeyRange {
+                column: column.into(),
+                kind: KeyKind::Int4,
+                from,
+                to,
+                nulls: true,
+            })
+        };
+        assert!(sound(keys("a", Some(1), Some(2))) && sound(keys("a", None, None)));
+        assert!(!sound(keys("a", Some(2), Some(2))) && !sound(keys("b", None, None)));
+        let tids = |from, to| Range::Tids { from, to };
+        assert!(sound(tids(5, Some(5))) && sound(tids(5, None)) && !sound(tids(6, Some(5))));
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn every_command_has_help() {
     let options = [
         (
             "recv",
-            "--target --listen --connect --pair-file --pair-expires --state --migration --memory --progress --log --report --pg-bin --create-db --index-jobs --journal-schema --keep-free --keep-journal --stay --give-up",
+            "--target --listen --connect --pair-file --pair-expires --state --migration --memory --progress --log --report --pg-bin --create-db --allow-downgrade --index-jobs --journal-schema --keep-free --keep-journal --stay --give-up",
         ),
         (
             "send",

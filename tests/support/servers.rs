@@ -2,6 +2,8 @@
 //! those of other versions that `scripts/servers` has fetched.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -84,10 +86,23 @@ fn one_of(major: u32, number: u8) -> Option<&'static Cluster> {
         eprintln!("skipped: no PostgreSQL {major} in {looked} (scripts/servers {major})");
         return None;
     }
+    if !everybody_reaches(&bin_dir) {
+        let dir = bin_dir.display();
+        eprintln!(
+            "skipped: servers do not run as root, and {dir} is closed to others (PGPIPE_SERVERS)"
+        );
+        return None;
+    }
     let (cluster, undertaker) = start(of_version(bin_dir));
     let (cluster, _) = Box::leak(Box::new((cluster, undertaker)));
     started.insert((major, number), cluster);
     Some(cluster)
+}
+
+/// Whether another account than ours finds its way, where we are root.
+fn everybody_reaches(dir: &Path) -> bool {
+    let open = |dir: &Path| fs::metadata(dir).is_ok_and(|found| found.mode() & 0o001 > 0);
+    !rustix::process::geteuid().is_root() || dir.ancestors().all(open)
 }
 
 /// Where `scripts/servers` puts a version's programs.
