@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use keys::{KeyKind, KeyRange};
 
-use crate::schema::{Format, Persistence, Table};
+use crate::schema::{Format, Oid, Persistence, Table};
 
 /// A chunk's number within its plan, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +67,11 @@ pub enum Range {
         from: u32,
         to: Option<u32>,
     },
+    /// Large objects with OIDs `from..to`; the last range is open-ended.
+    Objects {
+        from: Oid,
+        to: Option<Oid>,
+    },
 }
 
 impl Range {
@@ -81,6 +86,7 @@ impl Range {
                 let ordered = from.zip(*to).is_none_or(|(from, to)| from < to);
                 ordered && table.columns.contains(column)
             }
+            Self::Objects { from, to } => to.is_none_or(|to| *from < to),
         }
     }
 
@@ -95,6 +101,10 @@ impl Range {
                 format!(" WHERE ctid >= '({from},0)' AND ctid < '({to},0)'")
             }
             Self::Keys(range) => format!(" WHERE {}", range.condition()),
+            Self::Objects { from, to: None } => format!(" WHERE oid >= {from}"),
+            Self::Objects { from, to: Some(to) } => {
+                format!(" WHERE oid >= {from} AND oid < {to}")
+            }
         }
     }
 }
@@ -140,14 +150,36 @@ impl Plan {
     }
 
     /// Whether a plan from elsewhere keeps to its own rules: chunks numbered in order, parts of
-    /// tables that exist, none empty, ranges that their tables have. Everything else may index by
+    /// tables that exist, none empty, ranges that their tables have, large objects by themselves.
+    /// Everything else may index by
     /// them without a check.
     pub fn is_sound(&self) -> bool {
         let table = |part: &Part| self.tables.get(part.table.0 as usize);
         let known = |part: &Part| table(part).is_some_and(|t| part.range.is_sound(t));
         (0..).zip(&self.chunks).all(|(number, chunk)| {
-            chunk.id == ChunkId(number) && !chunk.parts.is_empty() && chunk.parts.iter().all(known)
+            chunk.id == ChunkId(number)
+                && !chunk.parts.is_empty()
+                && chunk.parts.iter().all(known)
+                && self.keeps_objects_apart(chunk)
         })
+    }
+
+    /// Ranges of objects are of large objects only, and those come in no other way.
+    fn keeps_objects_apart(&self, chunk: &Chunk) -> bool {
+        let mut objects = chunk
+            .parts
+            .iter()
+            .filter(|part| self.table(part.table).is_large_objects());
+        let agree = chunk.parts.iter().all(|part| {
+            matches!(part.range, Range::Objects { .. }) == self.table(part.table).is_large_objects()
+        });
+        let alone = chunk.parts.len() == 1 && chunk.persistence == Persistence::Permanent;
+        agree && (alone || objects.next().is_none())
+    }
+
+    /// Whether large objects are to be moved.
+    pub fn has_large_objects(&self) -> bool {
+        self.tables.iter().any(Table::is_large_objects)
     }
 
     pub fn format(&self, part: &Part) -> Format {

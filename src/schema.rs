@@ -128,7 +128,33 @@ pub struct Table {
     pub condition: Option<String>,
 }
 
+/// Where the server keeps the pages of large objects.
+const LARGE_OBJECTS: (&str, &str) = ("pg_catalog", "pg_largeobject");
+
 impl Table {
+    /// Large objects, which travel as if they were rows of one table: for each object a row of what
+    /// it is, and rows of its bytes.
+    pub fn large_objects(oid: Oid, bytes: u64) -> Self {
+        let columns = ["loid", "at", "data", "owner", "acl", "comment", "labels"];
+        Self {
+            oid,
+            name: QualifiedName::new(LARGE_OBJECTS.0, LARGE_OBJECTS.1),
+            persistence: Persistence::Permanent,
+            through: None,
+            columns: columns.map(str::to_owned).to_vec(),
+            format: Format::Binary,
+            text_because: None,
+            filenode: Oid(0),
+            pages: 0,
+            bytes,
+            condition: None,
+        }
+    }
+
+    pub fn is_large_objects(&self) -> bool {
+        (self.name.schema.as_str(), self.name.name.as_str()) == LARGE_OBJECTS
+    }
+
     /// The parenthesised column list for COPY, or nothing for a table without columns to copy.
     pub fn column_list(&self) -> String {
         if self.columns.is_empty() {
@@ -171,6 +197,20 @@ impl Table {
     pub fn sql_target(&self) -> String {
         sql_name(self.through.as_ref().unwrap_or(&self.name))
     }
+}
+
+/// OIDs of large objects that are told in one message.
+const OBJECTS_TOLD: usize = 100;
+
+/// Large objects as a report names them, the first few by OID.
+pub fn objects_named(oids: &[Oid]) -> String {
+    let told: Vec<_> = oids.iter().take(OBJECTS_TOLD).map(Oid::to_string).collect();
+    let noun = if oids.len() == 1 { "OBJECT" } else { "OBJECTS" };
+    let more = match oids.len().saturating_sub(OBJECTS_TOLD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("LARGE {noun} {}{more}", told.join(", "))
 }
 
 fn sql_name(name: &QualifiedName) -> String {

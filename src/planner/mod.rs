@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 pub use keys::{Candidate, sample_pages};
 
+pub mod objects;
+
 use crate::chunk::{Chunk, ChunkId, Part, Plan, Range, TableIndex};
 use crate::schema::{Persistence, Table};
 

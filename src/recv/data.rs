@@ -269,6 +269,7 @@ fn start_worker(
         name: format!("{} {number}", context.options.application_name()),
         encoding: transfer_encoding(&context.installed().greet.source.encoding),
         journal: context.installed().journal.clone(),
+        omit: context.installed().offer.omit,
     };
     let left = chunks.clone();
     let writing = {

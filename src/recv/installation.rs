@@ -21,6 +21,7 @@ use crate::sink::archive::{Archive, RestoreOptions};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::{self, Restorer, Schema};
 use crate::sink::journal::{Contents, Journal, JournalError};
+use crate::sink::objects::{self, Whose};
 use crate::sink::{extensions, finish, foresight, roles};
 use crate::state::StateDir;
 use crate::wire::message::{Greet, Offer};
@@ -65,6 +66,9 @@ impl Installation {
             }
             if begun.moment != self.offer.snapshot.moment() {
                 return Err(JournalError::Moment.into());
+            }
+            if plan.has_large_objects() {
+                objects::unlink(&mut client, &journal, Whose::BegunAgain)?;
             }
         } else {
             self.foresee(&mut client, &schema)?;
@@ -183,7 +187,8 @@ impl Installation {
         plan: &Plan,
     ) -> Result<(), RecvError> {
         let there = database::tables(client)?;
-        let Some(table) = plan.tables.iter().find(|t| !there.contains(&t.name)) else {
+        let mut made = plan.tables.iter().filter(|t| !t.is_large_objects());
+        let Some(table) = made.find(|t| !there.contains(&t.name)) else {
             return Ok(());
         };
         let errors = journal.read(client)?.errors;

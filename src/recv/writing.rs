@@ -11,6 +11,7 @@ use crate::report::{Stage, one_line};
 use crate::runtime::{Patience, Slot};
 use crate::sink::journal::Journal;
 use crate::sink::writer::{Piece, WriteError, Writer, Written};
+use crate::wire::message::Omit;
 
 /// What a writer needs to connect.
 pub(super) struct Writing {
@@ -19,6 +20,7 @@ pub(super) struct Writing {
     pub(super) name: String,
     pub(super) encoding: &'static str,
     pub(super) journal: Journal,
+    pub(super) omit: Omit,
 }
 
 impl Writing {
@@ -91,6 +93,7 @@ impl Writing {
     fn connect(&self, shared: &Shared, slot: &Slot) -> Result<Writer, WriteError> {
         let journal = self.journal.clone();
         let writer = Writer::connect(&self.info, &self.name, self.encoding, journal)?;
+        let writer = writer.omit(self.omit);
         let closer = writer.closer()?;
         slot.hold(&shared.brake, move || closer.close());
         Ok(writer)

@@ -6,6 +6,7 @@ mod data;
 mod error;
 mod greeting;
 pub mod idle;
+mod objects;
 mod offering;
 mod outbox;
 mod outgoing;

@@ -21,6 +21,7 @@ use crate::runtime::tools::Tool;
 use crate::runtime::{Brake, Panicked, blocking, panicked};
 use crate::schema::database::{DatabaseProperties, Extension, Role};
 use crate::schema::{Persistence, Table, quote_literal};
+use crate::source::catalog::objects::LARGE_OBJECTS;
 use crate::source::dump::{Dump, DumpOptions};
 use crate::source::keeper::{Keeper, KeeperError, Spec};
 use crate::source::{catalog, changes, privileges, server};
@@ -119,7 +120,9 @@ impl Preparation {
         self.meter.phase("catalog");
         let read = self.read_catalog(&mut client, &snapshot)?;
         let candidates = self.read_keys(&mut client, &snapshot, &read.tables)?;
+        let objects = self.read_objects(&mut client, &snapshot)?;
         let plan = planner::plan(read.tables, self.cut(), &candidates);
+        let plan = planner::objects::add(plan, LARGE_OBJECTS, &objects.buckets);
         self.meter.phase("schema dump");
         let path = state.path().join(ARCHIVE);
         self.dump(&path, &snapshot)?;
@@ -138,7 +141,11 @@ impl Preparation {
             extensions: read.extensions,
         };
         self.go_on()?;
-        record.prepared = Some(Prepared { offer, baseline });
+        record.prepared = Some(Prepared {
+            offer,
+            baseline,
+            left_behind: objects.left_behind,
+        });
         record.save(state)?;
         Ok((record, keeper))
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::report::ObjectError;
 use crate::source::changes::Baseline;
 use crate::state::{StateDir, StateError};
 use crate::wire::message::{Offer, SourceInfo};
@@ -33,6 +34,8 @@ pub(super) struct Record {
 pub(super) struct Prepared {
     pub(super) offer: Offer,
     pub(super) baseline: Baseline,
+    /// What the source's role may not read.
+    pub(super) left_behind: Vec<ObjectError>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

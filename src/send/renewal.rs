@@ -12,6 +12,7 @@ use crate::report::one_line;
 use crate::runtime::tools::Tools;
 use crate::schema::{Oid, Table};
 use crate::sink::archive::{Archive, RestoreOptions};
+use crate::source::catalog::objects::LARGE_OBJECTS;
 use crate::source::changes;
 use crate::source::keeper::{Keeper, KeeperError};
 use crate::state::StateDir;
@@ -70,7 +71,12 @@ impl Preparation {
         let mut plan = recorded_plan(state, &old)?;
         let baseline = changes::baseline(client, &snapshot.name, early)?;
         self.meter.phase("catalog");
-        let read = self.read_catalog(client, &snapshot)?;
+        let mut read = self.read_catalog(client, &snapshot)?;
+        let objects = self.read_objects(client, &snapshot)?;
+        if plan.has_large_objects() || !objects.buckets.is_empty() {
+            let table = Table::large_objects(LARGE_OBJECTS, 0);
+            read.tables.push(table);
+        }
         unchanged(differing_tables(&plan.tables, &read.tables))?;
         self.meter.phase("schema dump");
         let path = state.path().join(RENEWED_ARCHIVE);
@@ -89,7 +95,11 @@ impl Preparation {
             ..old
         };
         self.go_on()?;
-        record.prepared = Some(Prepared { offer, baseline });
+        record.prepared = Some(Prepared {
+            offer,
+            baseline,
+            left_behind: objects.left_behind,
+        });
         record.save(state)?;
         Ok(record)
     }

@@ -8,7 +8,7 @@ use super::session::{Break, Context, Ended, Talk};
 use crate::pg::session as pg_session;
 use crate::report::{Ending, Meter, ObjectError, Outcome, Report, SideReport, SideStats, one_line};
 use crate::runtime::blocking;
-use crate::source::{changes, tail};
+use crate::source::{changes, privileges, tail};
 use crate::wire::Role;
 use crate::wire::message::{Tail, ToRecv, ToSend};
 
@@ -52,6 +52,7 @@ async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
     let (info, name) = (context.info.clone(), context.options.application_name());
     let prepared = context.record.prepared.as_ref();
     let before = prepared.map(|p| p.baseline.clone());
+    let mut left_behind = prepared.map_or_else(Vec::new, |p| p.left_behind.clone());
     let allow_changes = context.options.allow_changes;
     let shares_process = context.options.shares_process;
     let udp_bytes = talk.connection().stats().udp_tx_bytes;
@@ -59,7 +60,7 @@ async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
     let reading = blocking(move || {
         let mut client = pg_session::open(&info, &name, "UTF8")?;
         let sequences = tail::sequences(&mut client)?;
-        let left_behind = tail::left_behind(&mut client)?;
+        left_behind.extend(privileges::hidden(&mut client)?);
         let changed = match &before {
             Some(before) => changes::changed(&mut client, before, &sequences)?,
             None => Vec::new(),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, PgError, session};
 use crate::runtime::tools;
-use crate::schema::{QualifiedName, Table, quote_ident_always, quote_literal};
+use crate::schema::{Oid, QualifiedName, Table, objects_named, quote_ident_always, quote_literal};
 use crate::wire::message::{Locale, SourceInfo};
 
 /// The oldest target: what the session settings and the journal are tested against.
@@ -51,6 +51,10 @@ pub enum DatabaseError {
         filled: Vec<QualifiedName>,
         empty: Vec<QualifiedName>,
     },
+    #[error(
+        "already there on the target: {objects}; large objects keep their OIDs: unlink them, or name another database"
+    )]
+    Objects { objects: String },
 }
 
 /// Refuses a target whose server lacks a tablespace, or lets nothing be made in it: the tables that
@@ -185,6 +189,9 @@ pub fn judge(
 /// Refuses a target that already has any table of the plan; those of an extension come with that,
 /// which may be there already.
 pub fn require_absent(client: &mut Client, plan: &Plan) -> Result<(), DatabaseError> {
+    if plan.has_large_objects() {
+        require_no_objects(client)?;
+    }
     let there = tables(client)?;
     let (mut filled, mut empty) = (Vec::new(), Vec::new());
     let of_extensions = extension_tables(client)?;
@@ -215,6 +222,18 @@ fn extension_tables(client: &mut Client) -> Result<HashSet<QualifiedName>, PgErr
     rows.iter()
         .map(|row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?)))
         .collect()
+}
+
+/// Objects keep their OIDs, which another's may have.
+fn require_no_objects(client: &mut Client) -> Result<(), DatabaseError> {
+    let rows = client.query("SELECT oid FROM pg_largeobject_metadata ORDER BY oid")?;
+    let oids = rows.iter().map(|row| row.parse(0).map(Oid));
+    let oids: Vec<_> = oids.collect::<Result<_, _>>()?;
+    if oids.is_empty() {
+        return Ok(());
+    }
+    let objects = objects_named(&oids);
+    Err(DatabaseError::Objects { objects })
 }
 
 /// Everything that has a table's kind of name in the target database.

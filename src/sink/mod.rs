@@ -8,6 +8,7 @@ pub mod extensions;
 pub mod finish;
 pub mod foresight;
 pub mod journal;
+pub mod objects;
 pub mod properties;
 pub mod roles;
 pub mod space;

@@ -7,6 +7,7 @@ use crate::schema::quote_ident_always;
 use crate::sink::archive::{Archive, ArchiveError};
 use crate::sink::ddl;
 use crate::sink::journal::{Journal, JournalError};
+use crate::sink::objects::{self, Whose};
 use crate::sink::roles;
 
 /// Names of dependants in one message; the server lists them in its detail.
@@ -51,6 +52,8 @@ impl<'a> Undo<'a> {
     /// Drops, without CASCADE, in the order that pg_restore has it. What is refused is tried again
     /// as long as others go: one of ours may stand in its way.
     pub fn run(mut self) -> Result<Undone, UndoError> {
+        let mut undone = Undone::default();
+        self.unlink(&mut undone)?;
         self.client.execute(&self.archive.session_sql()?)?;
         let ids = self.ours()?;
         let mut todo = match ids.is_empty() {
@@ -58,12 +61,11 @@ impl<'a> Undo<'a> {
             false => self.archive.drop_statements(&ids)?,
         };
         todo.extend(self.roles()?);
-        let mut undone = Undone::default();
         loop {
             let before = todo.len();
             let refused = self.pass(todo, &mut undone.removed)?;
             if refused.is_empty() || refused.len() == before {
-                undone.left = refused.into_iter().map(|(_, why)| why).collect();
+                undone.left.extend(refused.into_iter().map(|(_, why)| why));
                 return Ok(undone);
             }
             todo = refused
@@ -71,6 +73,17 @@ impl<'a> Undo<'a> {
                 .map(|(statement, _)| statement)
                 .collect();
         }
+    }
+
+    /// Large objects: those that the journal has. One of an earlier version has none.
+    fn unlink(&mut self, undone: &mut Undone) -> Result<(), UndoError> {
+        match objects::unlink(self.client, self.journal, Whose::All) {
+            Ok(count) => undone.removed += count,
+            Err(error) if is_gone(&error) => {}
+            Err(error) if error.is_passing() => return Err(error.into()),
+            Err(error) => undone.left.push(refusal("large objects", &error)),
+        }
+        Ok(())
     }
 
     /// Runs each statement by itself; those that were refused, with the reason.

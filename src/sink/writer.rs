@@ -3,11 +3,13 @@
 
 use std::time::Instant;
 
-use crate::chunk::{Chunk, Digest, Plan};
+use crate::chunk::{Chunk, Digest, Part, Plan};
 use crate::pg::{Client, Closer, ConnInfo, PgError, session};
 use crate::runtime::Buffer;
 use crate::schema::{Format, Table};
 use crate::sink::journal::{Journal, PartRecord};
+use crate::sink::objects::{self, Storing};
+use crate::wire::message::Omit;
 
 /// The file header of COPY BINARY (PostgreSQL, COPY, "Binary Format"): signature, no flags, no
 /// extension. The sender's own was checked and stripped.
@@ -82,6 +84,9 @@ pub enum Written {
 pub struct Writer {
     client: Client,
     journal: Journal,
+    omit: Omit,
+    /// Whether the session's table for rows of large objects is there.
+    stages_objects: bool,
 }
 
 impl Writer {
@@ -97,7 +102,19 @@ impl Writer {
         client
             .execute("SET synchronous_commit = off")
             .map_err(WriteError::Connect)?;
-        Ok(Self { client, journal })
+        Ok(Self {
+            client,
+            journal,
+            omit: Omit::default(),
+            stages_objects: false,
+        })
+    }
+
+    /// Leaves owners or privileges of large objects out.
+    #[must_use]
+    pub fn omit(mut self, omit: Omit) -> Self {
+        self.omit = omit;
+        self
     }
 
     /// A handle that ends a blocked write from another thread.
@@ -126,6 +143,7 @@ impl Writer {
         chunk: &Chunk,
         next: &mut dyn FnMut() -> Option<Piece>,
     ) -> Result<Written, WriteError> {
+        self.stage_objects(plan, chunk)?;
         if self.begin(chunk)? {
             return Ok(Written::AlreadyCommitted);
         }
@@ -133,11 +151,13 @@ impl Writer {
         for part in &chunk.parts {
             let started = Instant::now();
             let table = plan.table(part.table);
-            debug_assert!(chunk.parts.contains(part));
             let (digest, wire_bytes) = match &table.condition {
                 None => self.copy(table, chunk, next)?,
                 Some(_) => self.copy_if_allowed(table, chunk, next)?,
             };
+            if table.is_large_objects() {
+                self.store_objects(table, chunk)?;
+            }
             records.push(PartRecord {
                 digest,
                 wire_bytes,
@@ -146,6 +166,33 @@ impl Writer {
         }
         self.commit(chunk, &records)?;
         Ok(Written::Committed(records))
+    }
+
+    /// Before the transaction, with which it would be gone again.
+    fn stage_objects(&mut self, plan: &Plan, chunk: &Chunk) -> Result<(), WriteError> {
+        let has_objects = |part: &Part| plan.table(part.table).is_large_objects();
+        if self.stages_objects || !chunk.parts.iter().any(has_objects) {
+            return Ok(());
+        }
+        let staged = objects::prepare(&mut self.client);
+        self.stages_objects = staged.is_ok();
+        staged.map_err(|source| WriteError::Chunk {
+            chunk: chunk.id.to_string(),
+            source,
+        })
+    }
+
+    fn store_objects(&mut self, table: &Table, chunk: &Chunk) -> Result<(), WriteError> {
+        let storing = Storing {
+            client: &mut self.client,
+            journal: &self.journal,
+            chunk: chunk.id,
+            omit: self.omit,
+        };
+        storing.run().map_err(|source| WriteError::Table {
+            table: table.name.to_string(),
+            source,
+        })
     }
 
     /// Opens the transaction and waits out any earlier one of this chunk; true if it is committed.
@@ -216,12 +263,7 @@ impl Writer {
             source,
         };
         let binary = table.format == Format::Binary;
-        let sql = format!(
-            "COPY {}{} FROM STDIN (FORMAT {})",
-            table.sql_target(),
-            table.column_list(),
-            table.format.as_sql()
-        );
+        let sql = copy_sql(table);
         let mut copy = self.client.copy_in(&sql).map_err(failed)?;
         if binary {
             copy.write(HEADER).map_err(failed)?;
@@ -309,4 +351,16 @@ impl<'a> Feed<'a> {
         }
         self.end
     }
+}
+
+fn copy_sql(table: &Table) -> String {
+    if table.is_large_objects() {
+        return objects::copy_sql(table);
+    }
+    format!(
+        "COPY {}{} FROM STDIN (FORMAT {})",
+        table.sql_target(),
+        table.column_list(),
+        table.format.as_sql()
+    )
 }

@@ -8,6 +8,7 @@ use crate::runtime::BLOCK_BYTES;
 use crate::runtime::{Buffer, Pool};
 use crate::schema::{Table, quote_ident_always, quote_literal};
 use crate::source::blockers::blockers;
+use crate::source::catalog::objects;
 
 /// Why a chunk could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,8 @@ pub struct Reader {
     client: Client,
     snapshot: String,
     waiting: Box<Waiting>,
+    /// Whether large objects are read by their pages; asked when the first come.
+    reads_pages: Option<bool>,
 }
 
 /// Shows what a reader waits for; nothing when it goes on.
@@ -96,6 +99,7 @@ impl Reader {
             client,
             snapshot: snapshot.to_owned(),
             waiting: Box::new(|_| ()),
+            reads_pages: None,
         })
     }
 
@@ -175,6 +179,9 @@ impl Reader {
 
     /// False where the lock did not come in time; the transaction is aborted then.
     fn try_hold(&mut self, table: &Table) -> Result<bool, ReadError> {
+        if table.is_large_objects() {
+            return self.try_hold_objects();
+        }
         let sql = format!(
             "SET LOCAL lock_timeout = '{LOCK_ATTEMPT_S}s'; \
              LOCK TABLE ONLY {} IN ACCESS SHARE MODE; \
@@ -204,6 +211,35 @@ impl Reader {
         Ok(true)
     }
 
+    /// A catalog that is rewritten still shows the snapshot's rows, so that its file says nothing.
+    fn try_hold_objects(&mut self) -> Result<bool, ReadError> {
+        let sql = format!(
+            "SET LOCAL lock_timeout = '{LOCK_ATTEMPT_S}s'; LOCK TABLE {} IN ACCESS SHARE MODE",
+            objects::lock_name(self.reads_pages()?)
+        );
+        match self.client.execute(&sql) {
+            Ok(_) => Ok(true),
+            Err(source) if source.sqlstate() == Some("55P03") => Ok(false),
+            Err(source) => Err(objects_failed(source)),
+        }
+    }
+
+    fn reads_pages(&mut self) -> Result<bool, ReadError> {
+        if let Some(known) = self.reads_pages {
+            return Ok(known);
+        }
+        let answer = objects::reads_pages(&mut self.client).map_err(objects_failed)?;
+        self.reads_pages = Some(answer);
+        Ok(answer)
+    }
+
+    fn copy_sql(&mut self, table: &Table, part: &Part) -> Result<String, ReadError> {
+        match &part.range {
+            range @ Range::Objects { .. } => Ok(objects::copy_sql(range, self.reads_pages()?)),
+            _ => Ok(copy_sql(table, part)),
+        }
+    }
+
     fn blockers(&mut self, table: &Table) -> Result<String, ReadError> {
         blockers(&mut self.client, table.oid).map_err(|source| ReadError::Read {
             what: format!("the locks on {}", table.name),
@@ -228,10 +264,8 @@ impl Reader {
             self.run("settings", "SET LOCAL enable_seqscan = off")?;
         }
         let mut started = Instant::now();
-        let mut copy = self
-            .client
-            .copy_out(&copy_sql(table, part))
-            .map_err(failed)?;
+        let sql = self.copy_sql(table, part)?;
+        let mut copy = self.client.copy_out(&sql).map_err(failed)?;
         loop {
             let mut bytes = pool.take().ok_or(ReadError::Unwanted)?;
             let more = copy.read(&mut bytes, BLOCK_BYTES).map_err(failed)?;
@@ -258,6 +292,11 @@ impl Reader {
             source,
         })
     }
+}
+
+fn objects_failed(source: PgError) -> ReadError {
+    let what = "large objects".to_owned();
+    ReadError::Read { what, source }
 }
 
 fn copy_sql(table: &Table, part: &Part) -> String {

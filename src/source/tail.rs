@@ -1,8 +1,6 @@
-//! What is read last: sequence values, which are not transactional, and what stays behind.
+//! What is read last: sequence values, which are not transactional.
 
-use super::privileges;
 use crate::pg::{Client, PgError};
-use crate::report::ObjectError;
 use crate::schema::{QualifiedName, SequenceValue, quote_ident_always, quote_literal};
 
 const SEQUENCES: &str = include_str!("catalog/sequences.sql");
@@ -50,18 +48,4 @@ fn read_values(
             })
         })
         .collect()
-}
-
-/// What the source has and the target will lack: told, so that nobody takes it for moved.
-pub fn left_behind(client: &mut Client) -> Result<Vec<ObjectError>, PgError> {
-    let rows = client.query("SELECT count(*) FROM pg_largeobject_metadata")?;
-    let large: u64 = rows[0].parse(0)?;
-    let told = (large > 0).then(|| ObjectError {
-        object: "LARGE OBJECTS".to_owned(),
-        message: format!("{large} in the source; this version does not move large objects"),
-        ..ObjectError::default()
-    });
-    let mut left_behind = privileges::hidden(client)?;
-    left_behind.extend(told);
-    Ok(left_behind)
 }

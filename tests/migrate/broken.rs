@@ -118,20 +118,6 @@ fn owners_and_privileges_can_be_left_out() {
     assert_nothing_left(&dbs);
 }
 
-/// Rows that no table has are not silently forgotten.
-#[test]
-fn large_objects_are_told_as_missing() {
-    let fill = "CREATE TABLE t AS SELECT lo_from_bytea(0, '\\x00ff') AS lo;";
-    let dbs = Databases::new("large_objects", fill);
-    let (send, recv) = migrate(&dbs, &[], &[]);
-    send.must_end(4);
-    recv.must_end(4);
-    let report = send.report();
-    assert_eq!(report["errors"][0]["object"], "LARGE OBJECTS");
-    assert!(send.stdout.contains("1 in the source"), "{}", send.stdout);
-    assert_nothing_left(&dbs);
-}
-
 /// An index function that works while the index is built and fails under ANALYZE.
 #[test]
 fn a_refused_analyze_is_listed() {

@@ -58,3 +58,12 @@ SELECT format(
 FROM user_relation
 WHERE relkind IN ('r', 'm') AND relispopulated
 ORDER BY name \gexec
+
+-- Privileges in any order; the bytes without the holes.
+SELECT json_build_array(
+    'large object ' || m.oid,
+    format('owner %s, privileges %s, comment %s, %s bytes, %s', m.lomowner::regrole,
+           (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(m.lomacl) a),
+           obj_description(m.oid, 'pg_largeobject'), length(b.data), md5(b.data)))
+FROM pg_largeobject_metadata m
+CROSS JOIN LATERAL (SELECT lo_get(m.oid) AS data OFFSET 0) b;

@@ -37,3 +37,10 @@ CREATE TABLE :schema.step (
     done pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (migration, step)
 );
+-- The large objects of a committed chunk, written with its row. Those of a chunk that has none are to be removed.
+CREATE TABLE :schema.large_object (
+    migration uuid NOT NULL,
+    chunk int NOT NULL,
+    oids oid[] NOT NULL,
+    PRIMARY KEY (migration, chunk)
+);

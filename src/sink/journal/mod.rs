@@ -103,6 +103,10 @@ impl Journal {
         quote_ident_always(&self.schema)
     }
 
+    pub(super) fn migration(&self) -> Uuid {
+        self.migration
+    }
+
     pub fn schema(&self) -> &str {
         &self.schema
     }

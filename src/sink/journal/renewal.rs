@@ -139,7 +139,9 @@ fn truncate_sql(tables: &[&Table]) -> String {
         Some(_) => table.sql_target(),
         None => format!("ONLY {}", table.sql_name()),
     };
-    let mut targets: Vec<_> = tables.iter().map(target).collect();
+    // Large objects go by the journal, once this is committed.
+    let tables = tables.iter().filter(|table| !table.is_large_objects());
+    let mut targets: Vec<_> = tables.map(target).collect();
     targets.sort_unstable();
     targets.dedup();
     if targets.is_empty() {

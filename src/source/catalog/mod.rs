@@ -4,6 +4,7 @@
 mod database;
 mod extensions;
 mod keys;
+pub mod objects;
 mod refresh;
 mod roles;
 mod types;
