@@ -11,6 +11,7 @@ use crate::sink::archive::ArchiveError;
 use crate::source::dump::DumpError;
 use crate::source::keeper::KeeperError;
 use crate::source::privileges::Unreadable;
+use crate::source::reader::ReadError;
 use crate::state::StateError;
 use crate::transport::TransportError;
 use crate::transport::peering::PeeringError;
@@ -131,6 +132,17 @@ impl SendError {
             Self::Peering(error) => error.is_timeout(),
             Self::Keeper(KeeperError::Rewritten(_)) => true,
             _ => false,
+        }
+    }
+
+    /// Why the recorded snapshot shows what is missing no more, where that is so: a new one may.
+    pub(super) fn lost_snapshot(&self) -> Option<String> {
+        match self {
+            Self::SnapshotGone => Some("the snapshot is gone".to_owned()),
+            Self::Work(WorkError::Read(ReadError::Rewritten { table })) => Some(format!(
+                "table {table} was rewritten since the snapshot, which no longer shows its rows"
+            )),
+            _ => None,
         }
     }
 

@@ -67,7 +67,8 @@ pub enum Formats {
     Text,
 }
 
-/// What to do when the snapshot is gone before all rows are on the target.
+/// What to do when the snapshot is gone, or a table that it shows no more is, before all rows are on
+/// the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum OnLostSnapshot {
     /// Take a new one and go on with each table whose committed rows it shows just so; the others
@@ -253,9 +254,11 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
                 break Err(context.aborted(false));
             }
             Ok(Ended::Stopped) => break Ok(stopped()),
-            Ok(Ended::SnapshotGone) => {
-                (context.display.say)("the snapshot is gone; taking a new one to go on in");
-                context.keeper = None;
+            Ok(Ended::SnapshotLost(why)) => {
+                (context.display.say)(&format!("{why}; taking a new one to go on in"));
+                if let Err(error) = context.let_snapshot_go().await {
+                    break Err(error);
+                }
             }
             Ok(Ended::Lost(error)) => {
                 tracing::warn!(%error, "connection lost");

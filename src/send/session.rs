@@ -45,17 +45,29 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Whether a lost snapshot is followed by a new one.
-    fn renews(&self) -> bool {
-        self.options.on_lost_snapshot != OnLostSnapshot::Stop
+    /// Why a new snapshot is taken after this error, where one is.
+    fn renews_after(&self, error: &SendError) -> Option<String> {
+        let renews = self.options.on_lost_snapshot != OnLostSnapshot::Stop;
+        error.lost_snapshot().filter(|_| renews)
     }
 
     /// How a session, or the wait for one, ends with this error.
     pub(super) fn renew_or(&self, error: SendError) -> Result<Ended, SendError> {
-        match error {
-            SendError::SnapshotGone if self.renews() => Ok(Ended::SnapshotGone),
-            error => Err(error),
+        match self.renews_after(&error) {
+            Some(why) => Ok(Ended::SnapshotLost(why)),
+            None => Err(error),
         }
+    }
+
+    /// Lets the keeper go, if it lives: its snapshot shows a table no more.
+    pub(super) async fn let_snapshot_go(&mut self) -> Result<(), SendError> {
+        self.keeper = None;
+        let state = Arc::clone(&self.state);
+        let released = blocking(move || Ok::<_, SendError>(super::release_keeper(state.path())?));
+        if released.await? {
+            tracing::info!("snapshot given up");
+        }
+        Ok(())
     }
 
     /// The end that the user asked for by giving the migration up.
@@ -75,12 +87,8 @@ impl Context {
             let saved = self.record.save(&self.state);
             saved.unwrap_or_else(|error| tracing::warn!(%error, "snapshot not forgotten"));
         }
-        self.keeper = None;
-        let state = Arc::clone(&self.state);
-        let released = blocking(move || Ok::<_, SendError>(super::release_keeper(state.path())?));
-        match released.await {
-            Ok(released) => tracing::info!(released, "snapshot given up"),
-            Err(error) => tracing::warn!(%error, "keeper not released"),
+        if let Err(error) = self.let_snapshot_go().await {
+            tracing::warn!(%error, "keeper not released");
         }
     }
 }
@@ -91,8 +99,8 @@ pub(super) enum Ended {
     Stopped,
     /// The link is gone; a new connection goes on.
     Lost(TransportError),
-    /// The next connection takes a new snapshot first.
-    SnapshotGone,
+    /// Why the next connection takes a new snapshot first.
+    SnapshotLost(String),
 }
 
 /// The way out of a session before its end.
@@ -152,7 +160,7 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, S
             Ok(Ended::Lost(error))
         }
         // Recv is to wait for the next connection.
-        Break::Failed(error @ SendError::SnapshotGone) if context.renews() => {
+        Break::Failed(error) if context.renews_after(&error).is_some() => {
             talk.give_up();
             context.renew_or(error)
         }

@@ -14,7 +14,7 @@ use crate::source::catalog::objects;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error(
-        "table {table} was rewritten since the snapshot (TRUNCATE, DROP or ALTER): the snapshot no longer shows its rows; start a new migration"
+        "table {table} was rewritten since the snapshot (TRUNCATE, DROP or ALTER): the snapshot no longer shows its rows; go on in a new one with --on-lost-snapshot prove, or start a new migration into an empty target"
     )]
     Rewritten { table: String },
     #[error(

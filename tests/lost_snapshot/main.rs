@@ -9,6 +9,7 @@ mod ends;
 #[path = "../crashes/journal.rs"]
 mod journal;
 mod killed;
+mod lockless;
 mod options;
 #[path = "../support/mod.rs"]
 mod support;
