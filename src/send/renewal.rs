@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::SendError;
 use super::prepare::{Preparation, recorded_plan, release_stale, write_plan};
@@ -20,6 +22,9 @@ use crate::wire::message::{Offer, Snapshot};
 
 /// Names of changed objects that are told.
 const NAMES: usize = 5;
+/// A keeper notices within two seconds that its session is gone.
+const KEEPER_LIMIT: Duration = Duration::from_secs(3);
+const POLL: Duration = Duration::from_millis(50);
 /// How an entry begins in what pg_restore prints.
 const ENTRY: &str = "\n-- Name: ";
 
@@ -47,6 +52,10 @@ impl Preparation {
         let _ = std::fs::remove_file(state.path().join(RENEWED_ARCHIVE));
         match renewed {
             Ok(record) => Ok((record, keeper)),
+            Err(error) if self.is_its_end(&error, state.path()) => {
+                let ended = KeeperError::Ended(one_line(&error));
+                Err(SendError::NoNewSnapshot(ended))
+            }
             Err(error) => {
                 if let Err(unreleased) = keeper.release() {
                     let error = one_line(&unreleased);
@@ -55,6 +64,12 @@ impl Preparation {
                 Err(error)
             }
         }
+    }
+
+    /// Whether the new snapshot has ended, and with it what was read in it.
+    fn is_its_end(&self, error: &SendError, keeper: &Path) -> bool {
+        let read_in_it = matches!(error, SendError::Dump(_) | SendError::Postgres(_));
+        read_in_it && self.go_on().is_ok() && is_gone(keeper)
     }
 
     /// The plan is written before the record that names it, beside the one before.
@@ -110,6 +125,20 @@ impl Preparation {
         let found = Tools::find(self.options.pg_bin.as_deref());
         let pg_restore = &found.pick_restore(major, major)?.path;
         Ok(Archive::open(pg_restore, file, RestoreOptions::default())?.whole_sql()?)
+    }
+}
+
+/// Whether the keeper has ended. It notices the end of its own session later than others do.
+fn is_gone(dir: &Path) -> bool {
+    let deadline = Instant::now() + KEEPER_LIMIT;
+    loop {
+        if Keeper::find(dir).is_none() {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(POLL);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Nothing changes on the source; the snapshot goes all the same.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use pgpipe::demo::cluster::{Cluster, ClusterOptions, StopMode};
 use pgpipe::demo::compare;
 
@@ -32,11 +35,60 @@ fn goes_on(name: &str, end: impl Fn(&Databases)) {
 
 #[test]
 fn the_keepers_session_is_terminated() {
-    goes_on("session", |dbs| {
-        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE datname = current_database() AND application_name LIKE 'pgpipe keeper%'";
-        assert_eq!(dbs.source_sql(terminate).trim(), "t");
-    });
+    goes_on("session", terminate_keeper);
+}
+
+fn terminate_keeper(dbs: &Databases) {
+    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'pgpipe keeper%'";
+    assert_eq!(dbs.source_sql(terminate).trim(), "t");
+}
+
+/// A directory with a pg_dump that waits while the file `hold` is there; it makes `begun` then.
+fn pg_dump_to_hold(dbs: &Databases) -> String {
+    let bin = dbs.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let real = dbs.source().programs().client_dir().join("pg_dump");
+    let (dir, real) = (dbs.dir().display(), real.display());
+    let script = format!(
+        "#!/bin/sh
+if [ \"$1\" != --version ] && [ -e {dir}/hold ]; then
+    : >{dir}/begun
+    while [ -e {dir}/hold ]; do sleep 0.02; done
+fi
+exec {real} \"$@\"
+"
+    );
+    fs::write(bin.join("pg_dump"), script).unwrap();
+    fs::set_permissions(bin.join("pg_dump"), Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink(
+        dbs.source().programs().client_dir().join("pg_restore"),
+        bin.join("pg_restore"),
+    )
+    .unwrap();
+    bin.display().to_string()
+}
+
+/// pg_dump then finds no snapshot of that name: no fault of its own, and no end of the migration.
+#[test]
+fn the_new_snapshot_is_lost_while_the_schema_is_dumped() {
+    let dbs = Databases::new("dumping", DATA);
+    let bin = pg_dump_to_hold(&dbs);
+    let (send, recv) = start_both(&dbs, &["--pg-bin", &bin]);
+    let before = wait_for_chunks(&dbs, 3);
+    fs::write(dbs.path("hold"), "").unwrap();
+    terminate_keeper(&dbs);
+    poll(LIMIT, || dbs.path("begun").exists().then_some(())).expect("pg_dump");
+    terminate_keeper(&dbs);
+    fs::remove_file(dbs.path("hold")).unwrap();
+    let send = send.wait();
+    send.must_end(3);
+    let said = send.output();
+    assert!(said.contains("the keeper ended"), "{said}");
+    recv.wait().must_end(3);
+    let (send, recv) = start_both(&dbs, &[]);
+    let (_, after) = finish(&dbs, send, recv);
+    assert_kept(&before, &after);
 }
 
 #[test]

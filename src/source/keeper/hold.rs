@@ -30,6 +30,8 @@ pub enum KeeperError {
     Vanished(String),
     #[error("the keeper does not answer: {0}")]
     Silent(#[source] std::io::Error),
+    #[error("the keeper ended while the schema was read again ({0}); start send again")]
+    Ended(String),
     #[error("stopped before there was a snapshot")]
     Stopped,
 }
