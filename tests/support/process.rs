@@ -84,6 +84,23 @@ impl Run {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).unwrap();
+        if signal == Signal::STOP {
+            poll(LIMIT, || self.has_stopped().then_some(())).expect("every thread stops");
+        }
+    }
+
+    /// Whether none of its threads runs on: they stop one by one, each a little later.
+    fn has_stopped(&self) -> bool {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let stat = |task: std::io::Result<fs::DirEntry>| {
+            fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default()
+        };
+        // The state follows the name, which is in parentheses (proc_pid_stat(5)).
+        let is_stopped = |stat: String| {
+            let state = stat.rsplit(')').next().unwrap_or_default();
+            state.trim_start().starts_with(['T', 'Z', 'X'])
+        };
+        tasks.map(stat).all(is_stopped)
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
