@@ -15,6 +15,7 @@ pub mod copy;
 pub mod ledger;
 pub mod phase;
 pub mod planner;
+pub mod selection;
 pub mod wire;
 
 // 3. the outside world

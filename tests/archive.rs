@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use pgpipe::phase::{self, Schedule, Section, Stage, Step, Task, Toc};
 use pgpipe::runtime::tools::{Tools, major};
 use pgpipe::schema::Oid;
+use pgpipe::selection::{Pattern, Selection};
 use pgpipe::sink::archive::{Archive, RestoreOptions, two_steps};
 use pgpipe::source::dump::{DumpError, DumpInfo, DumpOptions, dump_schema};
 
@@ -109,7 +110,10 @@ fn dump(server: &Server, options: RestoreOptions) -> (Archive, DumpInfo) {
     let tool = tools.pick_dump(server.version()).unwrap();
     let out = server.dir.path().join("schema.dump");
     let exclude = DumpOptions {
-        exclude_schemas: vec!["left*\"out".into()],
+        selection: Selection {
+            exclude_schemas: vec![Pattern::schema("\"left*\"\"out\"").unwrap()],
+            ..Selection::default()
+        },
     };
     let info = dump_schema(tool, &server.env("source"), snapshot.trim(), &exclude, &out).unwrap();
     drop(input);

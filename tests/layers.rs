@@ -10,7 +10,15 @@ use std::path::{Path, PathBuf};
 /// layers; of its own layer only what [`SIBLINGS`] says.
 const LAYERS: &[&[&str]] = &[
     &["schema", "chunk", "lsn"],
-    &["copy", "codec", "wire", "planner", "ledger", "phase"],
+    &[
+        "copy",
+        "codec",
+        "wire",
+        "planner",
+        "ledger",
+        "phase",
+        "selection",
+    ],
     &["transport", "pg", "runtime", "state", "report", "control"],
     &["source", "sink"],
     &["send", "recv", "clone"],

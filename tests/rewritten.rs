@@ -12,6 +12,7 @@ use pgpipe::pg::{Client, ConnInfo};
 use pgpipe::planner::{self, Candidates, Cut};
 use pgpipe::runtime::{BLOCK_BYTES, Pool};
 use pgpipe::source::catalog;
+use pgpipe::source::choice::Choice;
 use pgpipe::source::reader::{ReadError, Reader};
 use rustix::process::Signal;
 
@@ -144,7 +145,7 @@ fn read_after(name: &str, statement: &str) -> Result<usize, Box<ReadError>> {
         tid_ranges: true,
     };
     let plan = planner::plan(
-        catalog::tables(&mut other).unwrap(),
+        catalog::tables(&mut other, &Choice::all()).unwrap(),
         cut,
         &Candidates::new(),
     );

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::selecting::SelectionOptions;
 use super::values::{self, Compress, KeepFree};
 use crate::report::Mode;
 use crate::runtime::MAX_JOBS;
@@ -111,6 +112,8 @@ pub struct SourceOptions {
         hide_default_value = true
     )]
     pub source: String,
+    #[command(flatten)]
+    pub selection: SelectionOptions,
     /// Tables or chunks read at the same time [default: the number of cores, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS as i64))]
     jobs: Option<u16>,

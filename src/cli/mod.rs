@@ -8,6 +8,7 @@ mod groups;
 mod pair;
 mod place;
 mod run;
+mod selecting;
 mod signals;
 mod status;
 mod tidy;

@@ -133,6 +133,7 @@ fn state_root(options: &MigrationOptions) -> PathBuf {
 fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
     send::Options {
         source: options.source.clone(),
+        selection: options.selection.selection(),
         link: LinkSpec::Dial(String::new()),
         code: Code::Ask(Arc::new(ask_code)),
         state: state_root(&common.migration),

@@ -8,6 +8,7 @@ use crate::report::one_line;
 use crate::runtime::Panicked;
 use crate::runtime::tools::ToolError;
 use crate::sink::archive::ArchiveError;
+use crate::source::choice::ChoiceError;
 use crate::source::dump::DumpError;
 use crate::source::keeper::KeeperError;
 use crate::source::privileges::Unreadable;
@@ -68,6 +69,16 @@ pub enum SendError {
         "migration {migration:?} was begun for database {database} of another server or name; use another --migration"
     )]
     OtherSource { migration: String, database: String },
+    #[error(
+        "migration {migration:?} was begun with {}; give the same, or nothing to go on with that",
+        selected(.selection)
+    )]
+    OtherSelection {
+        migration: String,
+        selection: String,
+    },
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
     #[error("{path} is damaged or not what was offered; restore it, or start a new migration")]
     Record { path: PathBuf },
     #[error("cannot use {path}")]
@@ -98,6 +109,13 @@ fn objects(unreadable: &[Unreadable]) -> String {
     match unreadable.len() {
         1 => "an object".to_owned(),
         count => format!("{count} objects"),
+    }
+}
+
+fn selected(selection: &str) -> &str {
+    match selection {
+        "" => "the whole database",
+        some => some,
     }
 }
 

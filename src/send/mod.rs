@@ -35,6 +35,8 @@ use crate::pg::{ConnInfo, session as pg_session};
 use crate::report::{Display, Ending, ObjectError, Outcome};
 use crate::runtime::tools::{Tool, Tools};
 use crate::runtime::{Budget, Panicked, blocking};
+use crate::selection::Selection;
+use crate::source::choice;
 use crate::source::keeper::{Keeper, KeeperError};
 use crate::source::{privileges, server};
 use crate::state::{Aborted, StateDir};
@@ -86,6 +88,8 @@ pub enum OnLostSnapshot {
 pub struct Options {
     /// Connection string; empty for the `PG*` environment.
     pub source: String,
+    /// Empty to go on with what an earlier start selected.
+    pub selection: Selection,
     pub link: LinkSpec,
     pub code: Code,
     /// The root of all state directories.
@@ -120,7 +124,7 @@ impl Options {
 }
 
 /// Runs send until the migration is finished, stopped or failed.
-pub async fn run(options: Options, display: Display) -> Result<Outcome, SendError> {
+pub async fn run(mut options: Options, display: Display) -> Result<Outcome, SendError> {
     let state = Arc::new(StateDir::open(
         &options.state,
         &options.migration,
@@ -137,7 +141,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
         let migration = options.migration;
         return Err(SendError::AbortedBefore { migration });
     }
-    let inspected = match inspect(&options).await {
+    let inspected = match inspect(&options, record.is_none()).await {
         Err(error) if record.is_none() => return Err(SendError::AtTheStart(Box::new(error))),
         inspected => inspected?,
     };
@@ -153,6 +157,7 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, SendErro
     }
     let record = own(record, &source, &options)?;
     record.save(&state)?;
+    options.selection = record.selection.clone();
     let budget = budget(&options);
     if let Some(reason) = &budget.reduced {
         (display.say)(reason);
@@ -188,19 +193,26 @@ fn finished(record: &Record) -> Option<Outcome> {
     })
 }
 
-/// The migration's record: the one that is there, if it is of this source, or a new one.
+/// The migration's record: the one that is there, if it is of this source and selection, or a new
+/// one.
 fn own(
     record: Option<Record>,
     source: &SourceInfo,
     options: &Options,
 ) -> Result<Record, SendError> {
     match record {
-        Some(record) if record.is_of(source) => Ok(record),
-        Some(record) => Err(SendError::OtherSource {
+        Some(record) if !record.is_of(source) => Err(SendError::OtherSource {
             migration: options.migration.clone(),
             database: record.database,
         }),
-        None => Ok(Record::new(source)),
+        Some(record) if !options.selection.goes_on_with(&record.selection) => {
+            Err(SendError::OtherSelection {
+                migration: options.migration.clone(),
+                selection: record.selection.to_string(),
+            })
+        }
+        Some(record) => Ok(record),
+        None => Ok(Record::new(source, options.selection.clone())),
     }
 }
 
@@ -352,7 +364,7 @@ struct Inspected {
 }
 
 /// Everything about the source that can be wrong before the network is touched.
-async fn inspect(options: &Options) -> Result<Inspected, SendError> {
+async fn inspect(options: &Options, is_new: bool) -> Result<Inspected, SendError> {
     let options = options.clone();
     blocking(move || {
         let info = ConnInfo::resolve(&options.source, &|name| std::env::var(name).ok())?;
@@ -365,6 +377,9 @@ async fn inspect(options: &Options) -> Result<Inspected, SendError> {
             });
         }
         let source = server::describe(&mut client, &info)?;
+        if is_new {
+            choice::require(&mut client, &options.selection)?;
+        }
         let pg_dump = Tools::find(options.pg_bin.as_deref())
             .pick_dump(found)?
             .clone();

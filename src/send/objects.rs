@@ -4,7 +4,7 @@ use super::SendError;
 use super::prepare::Preparation;
 use crate::pg::Client;
 use crate::planner::objects::Bucket;
-use crate::report::ObjectError;
+use crate::report::{ObjectError, Skipped};
 use crate::schema::quote_literal;
 use crate::source::catalog::objects;
 use crate::wire::message::Snapshot;
@@ -24,6 +24,9 @@ impl Preparation {
         client: &mut Client,
         snapshot: &Snapshot,
     ) -> Result<Objects, SendError> {
+        if !self.options.selection.includes_everything() {
+            return Ok(Objects::default());
+        }
         client.execute(&format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
             quote_literal(&snapshot.name)
@@ -38,5 +41,20 @@ impl Preparation {
             tracing::warn!(object = error.object, "{}", error.message);
         }
         Ok(read)
+    }
+
+    /// A selection has no large objects, as in pg_dump: told, so that nobody takes them for moved.
+    pub(super) fn objects_left_out(
+        &self,
+        client: &mut Client,
+    ) -> Result<Option<Skipped>, SendError> {
+        let all = self.options.selection.includes_everything();
+        Ok(match !all && objects::exist(client)? {
+            true => Some(Skipped {
+                object: "large objects".to_owned(),
+                reason: "--schema and --table leave them out, as pg_dump does".to_owned(),
+            }),
+            false => None,
+        })
     }
 }

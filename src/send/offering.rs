@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 
 use super::course::{self, Course};
 use super::prepare::{describe_file, recorded_plan};
-use super::record::{ARCHIVE, PLAN};
+use super::record::{ARCHIVE, PLAN, Record};
 use super::session::{Break, Context, Talk};
 use super::worker::WorkError;
 use super::{SendError, proof};
@@ -17,6 +17,9 @@ use crate::wire::message::{Offer, StreamHeader, TargetState, ToRecv, ToSend};
 
 /// Bytes of a file per write.
 const BLOB_PIECE: usize = 256 << 10;
+
+/// Lines about what is left out.
+const LEFT_OUT_TOLD: usize = 20;
 
 /// Everything that a session moves from.
 pub(super) struct Ready {
@@ -83,6 +86,7 @@ async fn prepare(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
                 }
             }
             let (record, keeper) = taken?;
+            tell_left_out(context, &record);
             context.record = record;
             context.keeper = Some(keeper);
             Ok(())
@@ -92,6 +96,19 @@ async fn prepare(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
             heard?;
             Err(SendError::Protocol("nothing was asked for").into())
         }
+    }
+}
+
+/// Before anything moves: what the selection breaks.
+fn tell_left_out(context: &Context, record: &Record) {
+    let left_out = record.prepared.iter().flat_map(|p| &p.left_out);
+    for (number, skipped) in left_out.enumerate() {
+        if number == LEFT_OUT_TOLD {
+            (context.display.say)("left out: more, all of it is in the report");
+            break;
+        }
+        let line = format!("left out: {}: {}", skipped.object, skipped.reason);
+        (context.display.say)(&line);
     }
 }
 

@@ -16,15 +16,16 @@ use super::{Formats, Options, SendError};
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, session};
 use crate::planner::{self, Candidates, Cut};
-use crate::report::{Meter, one_line};
+use crate::report::{Meter, Skipped, one_line};
 use crate::runtime::tools::Tool;
 use crate::runtime::{Brake, Panicked, blocking, panicked};
 use crate::schema::database::{DatabaseProperties, Extension, Role};
 use crate::schema::{Persistence, Table, quote_literal};
 use crate::source::catalog::objects::LARGE_OBJECTS;
+use crate::source::choice::{Choice, gaps};
 use crate::source::dump::{Dump, DumpOptions};
 use crate::source::keeper::{Keeper, KeeperError, Spec};
-use crate::source::{catalog, changes, privileges, server};
+use crate::source::{catalog, changes, choice, privileges, server};
 use crate::state::StateDir;
 use crate::wire::message::{BlobInfo, Offer, Refresh, Snapshot, SourceInfo};
 
@@ -116,7 +117,8 @@ impl Preparation {
         let early = changes::writes(&mut client)?;
         let keeper = self.start_keeper(state.path())?;
         let snapshot = keeper.kept().snapshot.clone();
-        let baseline = changes::baseline(&mut client, &snapshot.name, early)?;
+        let choice = self.choose(&mut client)?;
+        let baseline = changes::baseline(&mut client, &snapshot.name, early, &choice)?;
         self.meter.phase("catalog");
         let read = self.read_catalog(&mut client, &snapshot)?;
         let candidates = self.read_keys(&mut client, &snapshot, &read.tables)?;
@@ -145,6 +147,7 @@ impl Preparation {
             offer,
             baseline,
             left_behind: objects.left_behind,
+            left_out: read.left_out,
         });
         record.save(state)?;
         Ok((record, keeper))
@@ -177,6 +180,7 @@ impl Preparation {
         let spec = Spec {
             source: self.options.source.clone(),
             migration: self.options.migration.clone(),
+            selection: self.options.selection.clone(),
             keep_seconds: self.options.keep_snapshot.as_secs(),
         };
         let keeper = Keeper::start(dir, &spec, &mut |what| {
@@ -193,18 +197,22 @@ impl Preparation {
         snapshot: &Snapshot,
     ) -> Result<Read, SendError> {
         enter(client, snapshot)?;
-        let mut tables = catalog::tables(client)?;
+        let choice = self.choose(client)?;
+        let mut tables = catalog::tables(client, &choice)?;
         if self.options.formats == Formats::Text {
             tables.iter_mut().for_each(Table::copy_as_text);
         }
         require_readable(client, &tables)?;
+        let mut left_out = gaps::left_out(client, &self.options.selection, &choice)?;
+        left_out.extend(self.objects_left_out(client)?);
         let read = Read {
             tables,
-            refresh: catalog::refresh_order(client)?,
+            refresh: catalog::refresh_order(client, &choice)?,
             database: catalog::properties(client)?,
             roles: catalog::roles(client)?,
             tablespaces: catalog::tablespaces(client)?,
             extensions: catalog::extensions(client)?,
+            left_out,
         };
         client.execute("COMMIT")?;
         Ok(read)
@@ -227,11 +235,15 @@ impl Preparation {
         Ok(candidates)
     }
 
+    pub(super) fn choose(&self, client: &mut Client) -> Result<Choice, SendError> {
+        Ok(choice::choose(client, &self.options.selection)?)
+    }
+
     pub(super) fn dump(&self, path: &Path, snapshot: &Snapshot) -> Result<(), SendError> {
         // The pg_dump of a send that was killed may still write to the old file.
         let _ = std::fs::remove_file(path);
         let options = DumpOptions {
-            exclude_schemas: Vec::new(),
+            selection: self.options.selection.clone(),
         };
         let env = self.info.tool_env();
         let dump = Dump::start(&self.pg_dump, &env, &snapshot.name, &options, path)?;
@@ -250,6 +262,7 @@ pub(super) struct Read {
     pub(super) roles: Vec<Role>,
     pub(super) tablespaces: Vec<String>,
     pub(super) extensions: Vec<Extension>,
+    pub(super) left_out: Vec<Skipped>,
 }
 
 /// All that may not be read is named at once, before the first lock would name one of it.

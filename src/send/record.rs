@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::report::ObjectError;
+use crate::report::{ObjectError, Skipped};
+use crate::selection::Selection;
 use crate::source::changes::Baseline;
 use crate::state::{StateDir, StateError};
 use crate::wire::message::{Offer, SourceInfo};
@@ -25,6 +26,8 @@ pub(super) struct Record {
     pub(super) id: Uuid,
     pub(super) system_identifier: String,
     pub(super) database: String,
+    #[serde(default)]
+    pub(super) selection: Selection,
     /// From the moment that snapshot, plan and archive are complete.
     pub(super) prepared: Option<Prepared>,
     pub(super) finished: Option<Finished>,
@@ -36,6 +39,9 @@ pub(super) struct Prepared {
     pub(super) baseline: Baseline,
     /// What the source's role may not read.
     pub(super) left_behind: Vec<ObjectError>,
+    /// What the selection leaves out, for the report.
+    #[serde(default)]
+    pub(super) left_out: Vec<Skipped>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,11 +51,12 @@ pub(super) struct Finished {
 }
 
 impl Record {
-    pub(super) fn new(source: &SourceInfo) -> Self {
+    pub(super) fn new(source: &SourceInfo, selection: Selection) -> Self {
         Self {
             id: Uuid::new_v4(),
             system_identifier: source.system_identifier.clone(),
             database: source.database.clone(),
+            selection,
             prepared: None,
             finished: None,
         }

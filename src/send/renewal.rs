@@ -84,7 +84,8 @@ impl Preparation {
         let old = record.prepared.take();
         let old = old.expect("only what was prepared is renewed").offer;
         let mut plan = recorded_plan(state, &old)?;
-        let baseline = changes::baseline(client, &snapshot.name, early)?;
+        let choice = self.choose(client)?;
+        let baseline = changes::baseline(client, &snapshot.name, early, &choice)?;
         self.meter.phase("catalog");
         let mut read = self.read_catalog(client, &snapshot)?;
         let objects = self.read_objects(client, &snapshot)?;
@@ -114,6 +115,7 @@ impl Preparation {
             offer,
             baseline,
             left_behind: objects.left_behind,
+            left_out: read.left_out,
         });
         record.save(state)?;
         Ok(record)

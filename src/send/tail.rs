@@ -6,9 +6,11 @@ use super::SendError;
 use super::record::Finished;
 use super::session::{Break, Context, Ended, Talk};
 use crate::pg::session as pg_session;
-use crate::report::{Ending, Meter, ObjectError, Outcome, Report, SideReport, SideStats, one_line};
+use crate::report::{
+    Ending, Meter, ObjectError, Outcome, Report, SideReport, SideStats, Skipped, one_line,
+};
 use crate::runtime::blocking;
-use crate::source::{changes, privileges, tail};
+use crate::source::{changes, choice, privileges, tail};
 use crate::wire::Role;
 use crate::wire::message::{Tail, ToRecv, ToSend};
 
@@ -53,23 +55,26 @@ async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
     let prepared = context.record.prepared.as_ref();
     let before = prepared.map(|p| p.baseline.clone());
     let mut left_behind = prepared.map_or_else(Vec::new, |p| p.left_behind.clone());
+    let skipped = prepared.map_or_else(Vec::new, |p| p.left_out.clone());
+    let selection = context.record.selection.clone();
     let allow_changes = context.options.allow_changes;
     let shares_process = context.options.shares_process;
     let udp_bytes = talk.connection().stats().udp_tx_bytes;
     let meter = Arc::clone(&context.display.meter);
     let reading = blocking(move || {
         let mut client = pg_session::open(&info, &name, "UTF8")?;
-        let sequences = tail::sequences(&mut client)?;
+        let choice = choice::choose(&mut client, &selection)?;
+        let sequences = tail::sequences(&mut client, &choice)?;
         left_behind.extend(privileges::hidden(&mut client)?);
         let changed = match &before {
-            Some(before) => changes::changed(&mut client, before, &sequences)?,
+            Some(before) => changes::changed(&mut client, before, &sequences, &choice)?,
             None => Vec::new(),
         };
         Ok::<_, SendError>(Tail {
             sequences,
             changed,
             allow_changes,
-            stats: stats(&meter, udp_bytes, shares_process, left_behind),
+            stats: stats(&meter, udp_bytes, shares_process, left_behind, skipped),
         })
     });
     Ok(talk.unless_stopped(reading).await??)
@@ -90,6 +95,7 @@ fn stats(
     udp_bytes: u64,
     shares_process: bool,
     left_behind: Vec<ObjectError>,
+    skipped: Vec<Skipped>,
 ) -> String {
     let mut measured = SideStats::measure(udp_bytes, meter.latencies());
     if shares_process {
@@ -98,6 +104,7 @@ fn stats(
     let mut side = SideReport::new(Role::Send, measured);
     side.phases = meter.phases();
     side.errors = left_behind;
+    side.skipped = skipped;
     serde_json::to_string(&side).expect("plain data serialises")
 }
 

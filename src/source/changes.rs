@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::Choice;
 use super::{catalog, tail};
 use crate::pg::{Client, PgError, Row};
 use crate::schema::{Oid, QualifiedName, SequenceValue, quote_literal};
@@ -54,15 +55,20 @@ pub fn writes(client: &mut Client) -> Result<Writes, PgError> {
 
 /// Reads how the source stood at an exported snapshot. `early` are the counters from before it:
 /// they count where somebody may have written since, because those of now have that in them.
-pub fn baseline(client: &mut Client, snapshot: &str, early: Writes) -> Result<Baseline, PgError> {
+pub fn baseline(
+    client: &mut Client,
+    snapshot: &str,
+    early: Writes,
+    choice: &Choice,
+) -> Result<Baseline, PgError> {
     client.execute(&format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
         quote_literal(snapshot)
     ))?;
     let (xids, _) = read_xids(client)?;
-    let tables = read_tables(client)?;
+    let tables = read_tables(client, choice)?;
     client.execute("COMMIT")?;
-    let sequences = by_name(&tail::sequences(client)?);
+    let sequences = by_name(&tail::sequences(client, choice)?);
     let late = writes(client)?;
     let (now, _) = read_xids(client)?;
     Ok(Baseline {
@@ -79,14 +85,18 @@ pub fn changed(
     client: &mut Client,
     before: &Baseline,
     sequences: &[SequenceValue],
+    choice: &Choice,
 ) -> Result<Vec<String>, PgError> {
     let (xids, is_standby) = read_xids(client)?;
-    let now = Baseline {
+    let mut now = Baseline {
         xids,
         writes: writes(client)?,
-        tables: read_tables(client)?,
+        tables: read_tables(client, choice)?,
         sequences: by_name(sequences),
     };
+    if !choice.is_all() {
+        now.writes.retain(|name, _| now.tables.contains_key(name));
+    }
     let mut signs = differences(before, &now);
     if is_standby && before.xids.moved(xids) {
         signs.push(REPLAYED.to_owned());
@@ -135,8 +145,8 @@ fn read_xids(client: &mut Client) -> Result<(Xids, bool), PgError> {
     Ok((xids, rows[0].bool(2)?))
 }
 
-fn read_tables(client: &mut Client) -> Result<BTreeMap<String, Oid>, PgError> {
-    let listed = catalog::list(client)?.into_iter();
+fn read_tables(client: &mut Client, choice: &Choice) -> Result<BTreeMap<String, Oid>, PgError> {
+    let listed = catalog::list(client, choice)?.into_iter();
     Ok(listed.map(|t| (t.name.to_string(), t.filenode)).collect())
 }
 

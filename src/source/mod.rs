@@ -4,6 +4,7 @@
 mod blockers;
 pub mod catalog;
 pub mod changes;
+pub mod choice;
 pub mod dump;
 pub mod keeper;
 pub mod privileges;

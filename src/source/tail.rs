@@ -1,19 +1,21 @@
 //! What is read last: sequence values, which are not transactional.
 
 use crate::pg::{Client, PgError};
-use crate::schema::{QualifiedName, SequenceValue, quote_ident_always, quote_literal};
+use crate::schema::{Oid, QualifiedName, SequenceValue, quote_ident_always, quote_literal};
+use crate::source::choice::Choice;
 
 const SEQUENCES: &str = include_str!("catalog/sequences.sql");
 /// Sequences per statement: each is a relation to open.
 const BATCH: usize = 200;
 
-/// Reads every sequence's value.
-pub fn sequences(client: &mut Client) -> Result<Vec<SequenceValue>, PgError> {
-    let names: Vec<_> = client
-        .query(SEQUENCES)?
-        .iter()
-        .map(|row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?)))
-        .collect::<Result<_, PgError>>()?;
+/// Reads every chosen sequence's value.
+pub fn sequences(client: &mut Client, choice: &Choice) -> Result<Vec<SequenceValue>, PgError> {
+    let mut names = Vec::new();
+    for row in client.query(SEQUENCES)? {
+        if choice.has(Oid(row.parse(2)?)) {
+            names.push(QualifiedName::new(row.text(0)?, row.text(1)?));
+        }
+    }
     let mut values = Vec::with_capacity(names.len());
     for batch in names.chunks(BATCH) {
         values.extend(read_values(client, batch)?);

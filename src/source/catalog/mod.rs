@@ -15,6 +15,7 @@ use types::{Type, Types};
 
 use crate::pg::{Client, PgError, Row};
 use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
+use crate::source::choice::Choice;
 
 pub use database::{properties, tablespaces};
 pub use extensions::extensions;
@@ -55,8 +56,11 @@ impl Listed {
 
 /// Lists the tables to be moved, in OID order, without waiting for a lock. The session must be in
 /// the snapshot.
-pub fn list(client: &mut Client) -> Result<Vec<Listed>, PgError> {
-    client.query(TABLES)?.iter().map(listed).collect()
+pub fn list(client: &mut Client, choice: &Choice) -> Result<Vec<Listed>, PgError> {
+    let rows = client.query(TABLES)?;
+    let mut listed: Vec<_> = rows.iter().map(listed).collect::<Result<_, _>>()?;
+    listed.retain(|table| choice.has(table.oid));
+    Ok(listed)
 }
 
 fn listed(row: &Row) -> Result<Listed, PgError> {
@@ -75,12 +79,12 @@ fn listed(row: &Row) -> Result<Listed, PgError> {
 }
 
 /// Reads every table with its columns, and decides its COPY format.
-pub fn tables(client: &mut Client) -> Result<Vec<Table>, PgError> {
+pub fn tables(client: &mut Client, choice: &Choice) -> Result<Vec<Table>, PgError> {
     let types = read_types(client)?;
     let mut columns = read_columns(client)?;
     let sizes = read_sizes(client)?;
-    let mut through = read_through(client)?;
-    let listed = list(client)?;
+    let mut through = read_through(client, choice)?;
+    let listed = list(client, choice)?;
     Ok(listed
         .into_iter()
         .map(|l| {
@@ -145,8 +149,11 @@ fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<(String, Oid)>>,
     Ok(columns)
 }
 
-fn read_through(client: &mut Client) -> Result<HashMap<Oid, QualifiedName>, PgError> {
-    let rows = client.query(THROUGH)?;
+fn read_through(
+    client: &mut Client,
+    choice: &Choice,
+) -> Result<HashMap<Oid, QualifiedName>, PgError> {
+    let rows = client.query(&THROUGH.replace(":chosen", &choice.sql("i.inhparent")))?;
     let name = |row: &Row| {
         let name = QualifiedName::new(row.text(1)?, row.text(2)?);
         Ok((Oid(row.parse(0)?), name))

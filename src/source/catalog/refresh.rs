@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pg::{Client, PgError};
 use crate::schema::{Oid, QualifiedName};
+use crate::source::choice::Choice;
 use crate::wire::message::Refresh;
 
 const MATVIEWS: &str = include_str!("matviews.sql");
@@ -14,14 +15,15 @@ struct View {
     reads: BTreeSet<Oid>,
 }
 
-/// The populated materialized views, each with every one that it reads, directly or through views,
-/// and after all of them.
-pub fn refresh_order(client: &mut Client) -> Result<Vec<Refresh>, PgError> {
+/// The populated materialized views that are chosen, each with every one that it reads, directly or
+/// through views, and after all of them.
+pub fn refresh_order(client: &mut Client, choice: &Choice) -> Result<Vec<Refresh>, PgError> {
     let mut views: BTreeMap<Oid, View> = BTreeMap::new();
     for row in client.query(MATVIEWS)? {
-        let view = views.entry(Oid(row.parse(0)?)).or_insert(View {
+        let oid = Oid(row.parse(0)?);
+        let view = views.entry(oid).or_insert(View {
             name: QualifiedName::new(row.text(1)?, row.text(2)?),
-            populated: row.bool(3)?,
+            populated: row.bool(3)? && choice.has(oid),
             reads: BTreeSet::new(),
         });
         view.reads.insert(Oid(row.parse(4)?));

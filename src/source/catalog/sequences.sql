@@ -1,5 +1,5 @@
 -- Sequences that pg_dump would set: of an extension's only those that it has said to be the user's.
-SELECT n.nspname, c.relname
+SELECT n.nspname, c.relname, c.oid
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'S'

@@ -9,16 +9,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::runtime::tools::Tool;
-use crate::schema::quote_ident_always;
+use crate::selection::Selection;
 
 mod stderr;
 
-/// What is left out of the archive. Owners, privileges and tablespaces are always in it: they are
-/// left out, where wished, when it is restored.
+/// What comes into the archive. Owners, privileges and tablespaces always do: they are left out,
+/// where wished, when it is restored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DumpOptions {
-    /// Names, not patterns.
-    pub exclude_schemas: Vec<String>,
+    pub selection: Selection,
 }
 
 /// What was written.
@@ -205,10 +204,11 @@ fn arguments(snapshot: &str, options: &DumpOptions, out: &Path) -> Vec<OsString>
         "--encoding=UTF8".into(),
         format!("--snapshot={snapshot}").into(),
     ];
-    for schema in &options.exclude_schemas {
-        // Double quotes take a pattern's special characters for what they are.
-        let name = quote_ident_always(schema);
-        arguments.push(format!("--exclude-schema={name}").into());
+    if !options.selection.is_all() {
+        arguments.push("--strict-names".into());
+    }
+    for (option, pattern) in options.selection.options() {
+        arguments.push(format!("{option}={pattern}").into());
     }
     arguments.push("--file".into());
     arguments.push(out.into());
@@ -218,13 +218,18 @@ fn arguments(snapshot: &str, options: &DumpOptions, out: &Path) -> Vec<OsString>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selection::Pattern;
 
     #[test]
-    fn schemas_are_excluded_by_name() {
+    fn patterns_are_handed_on_as_they_are() {
         let options = DumpOptions {
-            exclude_schemas: vec!["a*\"b".into()],
+            selection: Selection {
+                exclude_schemas: vec![Pattern::schema("\"a*\"\"b\"").unwrap()],
+                ..Selection::default()
+            },
         };
         let arguments = arguments("0-1", &options, Path::new("-x"));
+        assert!(arguments.contains(&"--strict-names".into()));
         assert!(arguments.contains(&"--exclude-schema=\"a*\"\"b\"".into()));
         assert!(arguments.ends_with(&["--file".into(), "-x".into()]));
     }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use hold::{Keeper, KeeperError, Watch, standing};
 
+use crate::selection::Selection;
 use crate::wire::message::Snapshot;
 
 /// The socket's name inside the state directory.
@@ -27,6 +28,8 @@ pub struct Spec {
     /// As given to send; the environment is inherited.
     pub source: String,
     pub migration: String,
+    /// Whose tables are locked.
+    pub selection: Selection,
     /// How long to hold the snapshot while no send is in touch.
     pub keep_seconds: u64,
 }

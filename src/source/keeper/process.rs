@@ -10,7 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::desk::{self, Desk, Event, Held};
 use super::{Birth, Kept, Spec, locks};
 use crate::pg::{Client, ConnInfo, PgError, session};
-use crate::source::catalog;
+use crate::selection::Selection;
+use crate::source::{catalog, choice};
 use crate::wire::message::Snapshot;
 
 /// How often the keeper asks its server for a sign of life, so that a firewall's idle timer never
@@ -73,7 +74,7 @@ fn born(dir: &Path, say: &mut dyn FnMut(Birth)) -> Result<Born, ProcessError> {
     let info = ConnInfo::resolve(&spec.source, &|name| std::env::var(name).ok())?;
     let application_name = format!("pgpipe keeper {}", spec.migration);
     let mut client = session::open(&info, &application_name, "UTF8")?;
-    let kept = take_snapshot(&mut client, say)?;
+    let kept = take_snapshot(&mut client, &spec.selection, say)?;
     // Also asks whether send still lives: from here on the socket may be another keeper's.
     say(Birth::Waiting("the keeper's socket".into()));
     let held = Held {
@@ -99,7 +100,11 @@ fn read_spec() -> Result<Spec, ProcessError> {
 }
 
 /// Exports the snapshot, locks every table in it, and makes sure that none was rewritten between.
-fn take_snapshot(client: &mut Client, say: &mut dyn FnMut(Birth)) -> Result<Kept, ProcessError> {
+fn take_snapshot(
+    client: &mut Client,
+    selection: &Selection,
+    say: &mut dyn FnMut(Birth),
+) -> Result<Kept, ProcessError> {
     client.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
     let rows = client.query(include_str!("snapshot.sql"))?;
     let row = rows
@@ -111,9 +116,10 @@ fn take_snapshot(client: &mut Client, say: &mut dyn FnMut(Birth)) -> Result<Kept
         lsn: row.parse(2)?,
     };
     let system_identifier = row.text(3)?.to_owned();
-    let tables = catalog::list(client)?;
+    let choice = choice::choose(client, selection)?;
+    let tables = catalog::list(client, &choice)?;
     let locked = locks::take(client, &tables, say)?;
-    if let Some(table) = catalog::list(client)?
+    if let Some(table) = catalog::list(client, &choice)?
         .into_iter()
         .find(|t| t.was_rewritten())
     {

@@ -1,0 +1,33 @@
+//! The options that select what is moved.
+
+use clap::Args;
+
+use crate::selection::{Pattern, Selection};
+
+/// Which part of the source is moved. A later start goes on with the same, given or not.
+#[derive(Debug, Clone, Args)]
+pub struct SelectionOptions {
+    /// Move only schemas that match this pattern, as of pg_dump: * and ? for characters, "" for names with capitals or dots; may be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = Pattern::schema)]
+    schema: Vec<Pattern>,
+    /// Leave schemas out that match this pattern, as of pg_dump; may be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = Pattern::schema)]
+    exclude_schema: Vec<Pattern>,
+    /// Move only tables, views and sequences that match this pattern, as of pg_dump: TABLE or SCHEMA.TABLE; may be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = Pattern::table)]
+    table: Vec<Pattern>,
+    /// Leave tables, views and sequences out that match this pattern, as of pg_dump; may be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = Pattern::table)]
+    exclude_table: Vec<Pattern>,
+}
+
+impl SelectionOptions {
+    pub fn selection(&self) -> Selection {
+        Selection {
+            schemas: self.schema.clone(),
+            exclude_schemas: self.exclude_schema.clone(),
+            tables: self.table.clone(),
+            exclude_tables: self.exclude_table.clone(),
+        }
+    }
+}

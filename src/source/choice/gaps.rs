@@ -1,0 +1,100 @@
+//! What a selection breaks: what is left out although something that is moved needs it. Bodies of
+//! functions are not looked into.
+
+use std::collections::BTreeMap;
+
+use super::{Choice, Chosen, array};
+use crate::pg::{Client, PgError};
+use crate::report::Skipped;
+use crate::selection::Selection;
+
+const GAPS: &str = include_str!("gaps.sql");
+const PARTITIONS: &str = include_str!("partitions.sql");
+const EXTENSIONS: &str = "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1";
+/// Names in one line.
+const NAMES: usize = 3;
+
+/// Everything that the selection leaves out and somebody may miss, a line for each; read in the
+/// snapshot.
+pub fn left_out(
+    client: &mut Client,
+    selection: &Selection,
+    choice: &Choice,
+) -> Result<Vec<Skipped>, PgError> {
+    let Choice(Some(chosen)) = choice else {
+        return Ok(Vec::new());
+    };
+    let mut lines = vec![Skipped {
+        object: "everything else".to_owned(),
+        reason: format!("only what {selection} selects is moved"),
+    }];
+    if !chosen.includes_everything {
+        lines.extend(extensions(client)?);
+    }
+    lines.extend(needed(client, chosen)?);
+    lines.extend(partitions(client, chosen)?);
+    Ok(lines)
+}
+
+/// Like event triggers, publications and the like they belong to no schema.
+fn extensions(client: &mut Client) -> Result<Option<Skipped>, PgError> {
+    let rows = client.query(EXTENSIONS)?;
+    let names = rows.iter().map(|row| row.text(0).map(str::to_owned));
+    let names: Vec<_> = names.collect::<Result<_, _>>()?;
+    Ok((!names.is_empty()).then(|| Skipped {
+        object: format!("extensions {}", some(&names)),
+        reason: "--schema and --table leave them out, as pg_dump does".to_owned(),
+    }))
+}
+
+fn needed(client: &mut Client, chosen: &Chosen) -> Result<Vec<Skipped>, PgError> {
+    let skipped = |(object, reasons): (String, Vec<String>)| Skipped {
+        object,
+        reason: some(&reasons),
+    };
+    let grouped = grouped(client, GAPS, chosen)?;
+    Ok(grouped.into_iter().map(skipped).collect())
+}
+
+fn partitions(client: &mut Client, chosen: &Chosen) -> Result<Vec<Skipped>, PgError> {
+    let mut by_table: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (partition, tables) in grouped(client, PARTITIONS, chosen)? {
+        for table in tables {
+            by_table.entry(table).or_default().push(partition.clone());
+        }
+    }
+    let skipped = |(table, partitions): (String, Vec<String>)| Skipped {
+        object: format!("partition {}", some(&partitions)),
+        reason: format!("table {table} comes without it"),
+    };
+    Ok(by_table.into_iter().map(skipped).collect())
+}
+
+/// The second column of each row by its first.
+fn grouped(
+    client: &mut Client,
+    sql: &str,
+    chosen: &Chosen,
+) -> Result<BTreeMap<String, Vec<String>>, PgError> {
+    let sql = sql
+        .replace(":relations", &array(&chosen.relations))
+        .replace(":schemas", &array(&chosen.schemas))
+        .replace(":everything", &chosen.includes_everything.to_string());
+    let mut grouped: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in client.query(&sql)? {
+        let second = row.text(1)?.to_owned();
+        grouped
+            .entry(row.text(0)?.to_owned())
+            .or_default()
+            .push(second);
+    }
+    Ok(grouped)
+}
+
+fn some(words: &[String]) -> String {
+    let shown = words[..words.len().min(NAMES)].join(", ");
+    match words.len().saturating_sub(NAMES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
