@@ -308,7 +308,7 @@ fn offer() -> Offer {
             after: Vec::new(),
         }],
         omit: Omit::default(),
-        database: DatabaseProperties::default(),
+        database: Some(DatabaseProperties::default()),
         roles: Vec::new(),
         make_roles: false,
         tablespaces: vec!["fast".to_owned()],

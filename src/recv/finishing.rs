@@ -54,9 +54,11 @@ impl Finishing {
             finish::end_analyze(&mut client, journal)?;
         }
         let offer = &self.migration.offer;
-        properties::apply(&mut client, journal, &steps, &offer.database, offer.omit)?;
-        if offer.database.is_read_only() {
-            (self.display.say)(READ_ONLY);
+        if let Some(database) = &offer.database {
+            properties::apply(&mut client, journal, &steps, database, offer.omit)?;
+            if database.is_read_only() {
+                (self.display.say)(READ_ONLY);
+            }
         }
         self.display.meter.end_phase();
         let report = self.report(&journal.read(&mut client)?);

@@ -113,11 +113,11 @@ impl Preparation {
         release_stale(state)?;
         self.meter.phase("snapshot");
         let mut client = self.connect()?;
-        require_privileges(&mut client)?;
+        let choice = self.choose(&mut client)?;
+        require_privileges(&mut client, &choice)?;
         let early = changes::writes(&mut client)?;
         let keeper = self.start_keeper(state.path())?;
         let snapshot = keeper.kept().snapshot.clone();
-        let choice = self.choose(&mut client)?;
         let baseline = changes::baseline(&mut client, &snapshot.name, early, &choice)?;
         self.meter.phase("catalog");
         let read = self.read_catalog(&mut client, &snapshot)?;
@@ -208,7 +208,7 @@ impl Preparation {
         let read = Read {
             tables,
             refresh: catalog::refresh_order(client, &choice)?,
-            database: catalog::properties(client)?,
+            database: self.read_properties(client)?,
             roles: catalog::roles(client)?,
             tablespaces: catalog::tablespaces(client)?,
             extensions: catalog::extensions(client)?,
@@ -235,6 +235,16 @@ impl Preparation {
         Ok(candidates)
     }
 
+    /// What belongs to the database itself is no part of a selection.
+    fn read_properties(
+        &self,
+        client: &mut Client,
+    ) -> Result<Option<DatabaseProperties>, SendError> {
+        let all = self.options.selection.includes_everything();
+        let read = all.then(|| catalog::properties(client)).transpose();
+        Ok(read?)
+    }
+
     pub(super) fn choose(&self, client: &mut Client) -> Result<Choice, SendError> {
         Ok(choice::choose(client, &self.options.selection)?)
     }
@@ -258,7 +268,7 @@ impl Preparation {
 pub(super) struct Read {
     pub(super) tables: Vec<Table>,
     pub(super) refresh: Vec<Refresh>,
-    pub(super) database: DatabaseProperties,
+    pub(super) database: Option<DatabaseProperties>,
     pub(super) roles: Vec<Role>,
     pub(super) tablespaces: Vec<String>,
     pub(super) extensions: Vec<Extension>,
@@ -266,8 +276,8 @@ pub(super) struct Read {
 }
 
 /// All that may not be read is named at once, before the first lock would name one of it.
-fn require_privileges(client: &mut Client) -> Result<(), SendError> {
-    let unreadable = privileges::unreadable(client)?;
+fn require_privileges(client: &mut Client, choice: &Choice) -> Result<(), SendError> {
+    let unreadable = privileges::unreadable(client, choice)?;
     if unreadable.is_empty() {
         return Ok(());
     }

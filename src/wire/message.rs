@@ -162,7 +162,7 @@ pub struct Offer {
     pub refresh: Vec<Refresh>,
     /// Ownership, privileges or tablespaces that the user left out.
     pub omit: Omit,
-    pub database: DatabaseProperties,
+    pub database: Option<DatabaseProperties>,
     /// Those that something in the database belongs to or is granted to.
     pub roles: Vec<Role>,
     /// Whether recv is to make the roles that its server lacks (`--roles`).

@@ -77,7 +77,9 @@ pub fn lines(
         let sql = |id| statements.get(&id).map(String::as_str);
         let version = client.server_version();
         lines.extend(about_entries(&schema.toc.entries, version, &sql));
-        lines.extend(about_settings(&facts, &offer.database));
+        if let Some(database) = &offer.database {
+            lines.extend(about_settings(&facts, database));
+        }
     }
     let mut lines: Vec<_> = lines
         .iter()

@@ -2,6 +2,8 @@
 
 use crate::pg::{Client, PgError};
 use crate::report::ObjectError;
+use crate::schema::Oid;
+use crate::source::choice::Choice;
 
 const UNREADABLE: &str = include_str!("unreadable.sql");
 const HIDDEN: &str = include_str!("hidden.sql");
@@ -13,14 +15,22 @@ pub struct Unreadable {
     pub line: String,
 }
 
-/// Everything that stands in the way, not the first of it alone.
-pub fn unreadable(client: &mut Client) -> Result<Vec<Unreadable>, PgError> {
+/// Everything that stands in the way of what is chosen, not the first of it alone. Of schemas only
+/// where all is: pg_dump names the one that it may not use.
+pub fn unreadable(client: &mut Client, choice: &Choice) -> Result<Vec<Unreadable>, PgError> {
     let rows = client.query(UNREADABLE)?;
-    let line = |row: &crate::pg::Row| {
-        let line = row.text(1)?.to_owned();
-        Ok(Unreadable { line })
-    };
-    rows.iter().map(line).collect()
+    let mut unreadable = Vec::new();
+    for row in &rows {
+        let chosen = match row.get(0) {
+            Some(_) => choice.has(Oid(row.parse(0)?)),
+            None => choice.is_all(),
+        };
+        if chosen {
+            let line = row.text(1)?.to_owned();
+            unreadable.push(Unreadable { line });
+        }
+    }
+    Ok(unreadable)
 }
 
 /// What will be missing on the target without an error of pg_dump's.
