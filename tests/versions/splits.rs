@@ -40,7 +40,7 @@ fn arrives(major: u32, jobs: &str) {
         return;
     };
     let dbs = Databases::between(source, &servers().target, &format!("splits_{major}"), FILL);
-    dbs.source_sql("SELECT pg_stat_reset()");
+    forget_scans(&dbs);
     let send = [&SMALL[..], &["--jobs", jobs]].concat();
     let (send, recv) = migrate(&dbs, &send, &[]);
     send.must_end(0);
@@ -57,6 +57,15 @@ fn arrives(major: u32, jobs: &str) {
         assert!(chunks > 2, "{table} on {major}: {chunks} chunks");
     }
     assert_nothing_left(&dbs);
+}
+
+/// A session's counts come when it ends, which psql does not wait for.
+fn forget_scans(dbs: &Databases) {
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+        AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    let ended = || (dbs.source_sql(others).trim() == "0").then_some(());
+    poll(LIMIT, ended).expect("no other session");
+    dbs.source_sql("SELECT pg_stat_reset()");
 }
 
 /// Told by the server's counters: no table was scanned, those with a fit key were read by an index.
