@@ -151,8 +151,7 @@ impl Plan {
 
     /// Whether a plan from elsewhere keeps to its own rules: chunks numbered in order, parts of
     /// tables that exist, none empty, ranges that their tables have, large objects by themselves.
-    /// Everything else may index by
-    /// them without a check.
+    /// Everything else may index by them without a check.
     pub fn is_sound(&self) -> bool {
         let table = |part: &Part| self.tables.get(part.table.0 as usize);
         let known = |part: &Part| table(part).is_some_and(|t| part.range.is_sound(t));
@@ -166,15 +165,13 @@ impl Plan {
 
     /// Ranges of objects are of large objects only, and those come in no other way.
     fn keeps_objects_apart(&self, chunk: &Chunk) -> bool {
-        let mut objects = chunk
+        let of_objects = |part: &Part| self.table(part.table).is_large_objects();
+        let agree = chunk
             .parts
             .iter()
-            .filter(|part| self.table(part.table).is_large_objects());
-        let agree = chunk.parts.iter().all(|part| {
-            matches!(part.range, Range::Objects { .. }) == self.table(part.table).is_large_objects()
-        });
+            .all(|part| matches!(part.range, Range::Objects { .. }) == of_objects(part));
         let alone = chunk.parts.len() == 1 && chunk.persistence == Persistence::Permanent;
-        agree && (alone || objects.next().is_none())
+        agree && (alone || !chunk.parts.iter().any(of_objects))
     }
 
     /// Whether large objects are to be moved.

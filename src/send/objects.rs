@@ -1,11 +1,10 @@
 //! Large objects, as they are read for a plan.
 
 use super::SendError;
-use super::prepare::Preparation;
+use super::prepare::{Preparation, enter};
 use crate::pg::Client;
 use crate::planner::objects::Bucket;
 use crate::report::{ObjectError, Skipped};
-use crate::schema::quote_literal;
 use crate::source::catalog::objects;
 use crate::wire::message::Snapshot;
 
@@ -27,10 +26,7 @@ impl Preparation {
         if !self.options.selection.includes_everything() {
             return Ok(Objects::default());
         }
-        client.execute(&format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            quote_literal(&snapshot.name)
-        ))?;
+        enter(client, snapshot)?;
         let mut read = Objects::default();
         if objects::exist(client)? {
             read.buckets = objects::buckets(client, self.options.chunk_bytes)?;

@@ -288,7 +288,8 @@ fn require_privileges(client: &mut Client, choice: &Choice) -> Result<(), SendEr
     })
 }
 
-fn enter(client: &mut Client, snapshot: &Snapshot) -> Result<(), SendError> {
+/// Begins a transaction in the snapshot.
+pub(super) fn enter(client: &mut Client, snapshot: &Snapshot) -> Result<(), SendError> {
     client.execute(&format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
         quote_literal(&snapshot.name)
