@@ -1,12 +1,12 @@
 //! send dies, alone or with recv; the keeper lives on.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::Path;
 
 use rustix::process::Signal;
 
 use crate::journal::{assert_kept, committed, wait_for_chunks, wait_until};
+use crate::support::holds::pg_dump_to_hold;
 use crate::support::{Databases, assert_equal, keepers, poll, start_recv, start_send};
 use crate::{DATA, LIMIT, SLOW, finish, kill, start_both};
 
@@ -70,26 +70,6 @@ fn killed_with_recv() {
     assert_equal(&dbs);
 }
 
-/// A directory with a pg_dump that does not begin before the file `go` is there; it makes `begun`.
-fn held_pg_dump(dbs: &Databases) -> String {
-    let bin = dbs.path("bin");
-    fs::create_dir(&bin).unwrap();
-    let real = dbs.source().programs().client_dir().join("pg_dump");
-    let (dir, real) = (dbs.dir().display(), real.display());
-    let script = format!(
-        "#!/bin/sh
-if [ \"$1\" != --version ]; then
-    : >{dir}/begun
-    until [ -e {dir}/go ]; do sleep 0.02; done
-fi
-exec {real} \"$@\"
-"
-    );
-    fs::write(bin.join("pg_dump"), script).unwrap();
-    fs::set_permissions(bin.join("pg_dump"), Permissions::from_mode(0o755)).unwrap();
-    bin.display().to_string()
-}
-
 fn wait_for_text(path: &Path, text: &str) {
     let there = || {
         let content = fs::read_to_string(path).unwrap_or_default();
@@ -102,11 +82,12 @@ fn wait_for_text(path: &Path, text: &str) {
 #[test]
 fn killed_before_the_offer() {
     let dbs = Databases::new("send_offer", DATA);
-    let bin = held_pg_dump(&dbs);
+    let bin = pg_dump_to_hold(&dbs);
+    fs::write(dbs.path("hold"), "").unwrap();
     let (send, recv) = start_both(&dbs, &["--pg-bin", &bin], &[]);
     poll(LIMIT, || dbs.path("begun").exists().then_some(())).expect("pg_dump");
     recv.signal(Signal::STOP);
-    fs::write(dbs.path("go"), "").unwrap();
+    fs::remove_file(dbs.path("hold")).unwrap();
     let record = dbs.path("send.state/main/send/migration");
     wait_for_text(&record, "\"prepared\":{");
     kill(send);

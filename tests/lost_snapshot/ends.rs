@@ -1,12 +1,12 @@
 //! Nothing changes on the source; the snapshot goes all the same.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 
 use pgpipe::demo::cluster::{Cluster, ClusterOptions, StopMode};
 use pgpipe::demo::compare;
 
 use crate::journal::{assert_kept, wait_for_chunks, wait_until};
+use crate::support::holds::pg_dump_to_hold;
 use crate::support::{Databases, poll, start_recv, start_send};
 use crate::{DATA, LIMIT, SLOW, finish, kill_keeper, start_both};
 
@@ -42,31 +42,6 @@ fn terminate_keeper(dbs: &Databases) {
     let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name LIKE 'pgpipe keeper%'";
     assert_eq!(dbs.source_sql(terminate).trim(), "t");
-}
-
-/// A directory with a pg_dump that waits while the file `hold` is there; it makes `begun` then.
-fn pg_dump_to_hold(dbs: &Databases) -> String {
-    let bin = dbs.path("bin");
-    fs::create_dir(&bin).unwrap();
-    let real = dbs.source().programs().client_dir().join("pg_dump");
-    let (dir, real) = (dbs.dir().display(), real.display());
-    let script = format!(
-        "#!/bin/sh
-if [ \"$1\" != --version ] && [ -e {dir}/hold ]; then
-    : >{dir}/begun
-    while [ -e {dir}/hold ]; do sleep 0.02; done
-fi
-exec {real} \"$@\"
-"
-    );
-    fs::write(bin.join("pg_dump"), script).unwrap();
-    fs::set_permissions(bin.join("pg_dump"), Permissions::from_mode(0o755)).unwrap();
-    std::os::unix::fs::symlink(
-        dbs.source().programs().client_dir().join("pg_restore"),
-        bin.join("pg_restore"),
-    )
-    .unwrap();
-    bin.display().to_string()
 }
 
 /// pg_dump then finds no snapshot of that name: no fault of its own, and no end of the migration.

@@ -1,6 +1,8 @@
 //! Another session on the target that holds up what recv's backends are at, so that a test can
 //! choose the moment.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use pgpipe::pg::{Client, ConnInfo};
@@ -67,4 +69,29 @@ pub(crate) fn wait_until_held(dbs: &Databases, event: &str, statement: &str) {
         (answer.trim() == "t").then_some(())
     };
     poll(LIMIT, held).unwrap_or_else(|| panic!("nobody waits with {statement}"));
+}
+
+/// A directory with a pg_dump that waits while the file `hold` is there; it makes `begun` then.
+pub(crate) fn pg_dump_to_hold(dbs: &Databases) -> String {
+    let bin = dbs.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let real = dbs.source().programs().client_dir().join("pg_dump");
+    let (dir, real) = (dbs.dir().display(), real.display());
+    let script = format!(
+        "#!/bin/sh
+if [ \"$1\" != --version ] && [ -e {dir}/hold ]; then
+    : >{dir}/begun
+    while [ -e {dir}/hold ]; do sleep 0.02; done
+fi
+exec {real} \"$@\"
+"
+    );
+    fs::write(bin.join("pg_dump"), script).unwrap();
+    fs::set_permissions(bin.join("pg_dump"), Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink(
+        dbs.source().programs().client_dir().join("pg_restore"),
+        bin.join("pg_restore"),
+    )
+    .unwrap();
+    bin.display().to_string()
 }
