@@ -30,7 +30,7 @@ pub use error::RecvError;
 use invitation::invitation;
 use record::{Finished, Record};
 pub use room::KeepFree;
-use room::{Room, RoomWatch};
+use room::Room;
 use session::{Context, Ended};
 
 use crate::codec::ChunkParams;
@@ -90,12 +90,9 @@ impl Options {
 }
 
 /// Runs recv until the migration is finished, stopped or failed.
-pub async fn run(options: Options, mut display: Display) -> Result<Outcome, RecvError> {
-    let state = Arc::new(StateDir::open(
-        &options.state,
-        &options.migration,
-        Role::Recv,
-    )?);
+pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvError> {
+    let state = StateDir::open(&options.state, &options.migration, Role::Recv)?;
+    let state = Arc::new(state);
     let _control = control::serve(state.path(), Role::Recv, &display);
     let record = Record::load(&state)?;
     if let Some(outcome) = acknowledged(&record, &options) {
@@ -107,7 +104,7 @@ pub async fn run(options: Options, mut display: Display) -> Result<Outcome, Recv
         let migration = options.migration;
         return Err(RecvError::AbortedBefore { migration });
     }
-    let Some((info, room)) = look(&options, &record, &display).await? else {
+    let Some(inspected) = look(&options, &record, &display).await? else {
         return Ok(stopped());
     };
     let level = ChunkParams::default().level.unwrap_or(1);
@@ -116,19 +113,7 @@ pub async fn run(options: Options, mut display: Display) -> Result<Outcome, Recv
     if let Some(code) = peering.code()? {
         (display.say)(&invitation(&options, code, peering.local_addr()));
     }
-    let (room_watch, stop) = RoomWatch::start(room.clone(), display.stop.clone());
-    display.stop = stop;
-    let mut context = Context {
-        options,
-        info,
-        room,
-        room_watch,
-        state,
-        record,
-        budget,
-        display,
-        migration: None,
-    };
+    let mut context = Context::new(options, inspected, state, record, budget, display);
     let result = Box::pin(sessions(&mut context, &mut peering)).await;
     peering.shutdown().await;
     discard(&mut context).await?;
@@ -319,7 +304,7 @@ async fn look(
     options: &Options,
     record: &Record,
     display: &Display,
-) -> Result<Option<(ConnInfo, Option<Room>)>, RecvError> {
+) -> Result<Option<Inspected>, RecvError> {
     let mut stop = display.stop.clone();
     tokio::select! {
         inspected = inspect(options, record) => match inspected {
@@ -330,11 +315,14 @@ async fn look(
     }
 }
 
+/// The target, before the network is touched.
+struct Inspected {
+    info: ConnInfo,
+    room: Option<Room>,
+}
+
 /// Everything about the target that can be wrong before the network is touched.
-async fn inspect(
-    options: &Options,
-    record: &Record,
-) -> Result<(ConnInfo, Option<Room>), RecvError> {
+async fn inspect(options: &Options, record: &Record) -> Result<Inspected, RecvError> {
     let options = options.clone();
     let finished = record.id.filter(|_| record.finished.is_some());
     blocking(move || {
@@ -352,7 +340,7 @@ async fn inspect(
             finishing::sweep(&mut client, &options, id)?;
         }
         let room = Room::new(Space::find(&mut client, &info)?, options.keep_free)?;
-        Ok((info, room))
+        Ok(Inspected { info, room })
     })
     .await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::migration::Migration;
 use super::record::{PLAN, Record};
 use super::room::{Room, RoomWatch};
-use super::{Options, RecvError, data, ending, fetch, installing, renewing, standing};
+use super::{Inspected, Options, RecvError, data, ending, fetch, installing, renewing, standing};
 use crate::pg::ConnInfo;
 use crate::report::{Display, Outcome};
 use crate::runtime::Budget;
@@ -34,6 +34,32 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Before the first connection of this process. Where the target's disks become full, what the
+    /// user would do is done: the display's stop is wished.
+    pub(super) fn new(
+        options: Options,
+        inspected: Inspected,
+        state: Arc<StateDir>,
+        record: Record,
+        budget: Budget,
+        mut display: Display,
+    ) -> Self {
+        let Inspected { info, room } = inspected;
+        let (room_watch, stop) = RoomWatch::start(room.clone(), display.stop.clone());
+        display.stop = stop;
+        Self {
+            options,
+            info,
+            room,
+            room_watch,
+            state,
+            record,
+            budget,
+            display,
+            migration: None,
+        }
+    }
+
     /// The end that the user asked for by giving the migration up.
     pub(super) fn aborted(&self, told: bool) -> RecvError {
         let by = self.display.wish.aborted_by().unwrap_or_default().into();

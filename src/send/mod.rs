@@ -25,7 +25,6 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 pub use error::SendError;
-use prepare::Preparing;
 use record::Record;
 use session::{Context, Ended};
 
@@ -125,11 +124,8 @@ impl Options {
 
 /// Runs send until the migration is finished, stopped or failed.
 pub async fn run(mut options: Options, display: Display) -> Result<Outcome, SendError> {
-    let state = Arc::new(StateDir::open(
-        &options.state,
-        &options.migration,
-        Role::Send,
-    )?);
+    let state = StateDir::open(&options.state, &options.migration, Role::Send)?;
+    let state = Arc::new(state);
     let _control = control::serve(state.path(), Role::Send, &display);
     let record = Record::load(&state)?;
     if let Some(outcome) = record.as_ref().and_then(finished) {
@@ -141,23 +137,7 @@ pub async fn run(mut options: Options, display: Display) -> Result<Outcome, Send
         let migration = options.migration;
         return Err(SendError::AbortedBefore { migration });
     }
-    let inspected = match inspect(&options, record.is_none()).await {
-        Err(error) if record.is_none() => return Err(SendError::AtTheStart(Box::new(error))),
-        inspected => inspected?,
-    };
-    let Inspected {
-        info,
-        source,
-        pg_dump,
-        hidden,
-    } = inspected;
-    for object in hidden.iter().filter(|_| record.is_none()) {
-        let (what, why) = (&object.object, &object.message);
-        (display.say)(&format!("will be skipped: {what}: {why}"));
-    }
-    let record = own(record, &source, &options)?;
-    record.save(&state)?;
-    options.selection = record.selection.clone();
+    let (record, source) = begin(record, &state, &mut options, &display).await?;
     let budget = budget(&options);
     if let Some(reason) = &budget.reduced {
         (display.say)(reason);
@@ -165,23 +145,31 @@ pub async fn run(mut options: Options, display: Display) -> Result<Outcome, Send
     let Some(peering) = open(&state, &options, &budget, &display).await? else {
         return stopped_early(&display);
     };
-    let context = Context {
-        began: record.prepared.is_some(),
-        agreed: budget.clone(),
-        preparing: Preparing::default(),
-        proof: None,
-        keeper: None,
-        moving: None,
-        options,
-        info,
-        source,
-        pg_dump,
-        state,
-        record,
-        budget,
-        display,
-    };
+    let context = Context::new(options, source, state, record, budget, display);
     Box::pin(sessions(context, peering)).await
+}
+
+/// Looks at the source and writes down what this migration is; what an earlier start selected
+/// goes into the options.
+async fn begin(
+    record: Option<Record>,
+    state: &StateDir,
+    options: &mut Options,
+    display: &Display,
+) -> Result<(Record, Inspected), SendError> {
+    let is_new = record.is_none();
+    let inspected = match inspect(options, is_new).await {
+        Err(error) if is_new => return Err(SendError::AtTheStart(Box::new(error))),
+        inspected => inspected?,
+    };
+    for object in inspected.hidden.iter().filter(|_| is_new) {
+        let (what, why) = (&object.object, &object.message);
+        (display.say)(&format!("will be skipped: {what}: {why}"));
+    }
+    let record = own(record, &inspected.source, options)?;
+    record.save(state)?;
+    options.selection = record.selection.clone();
+    Ok((record, inspected))
 }
 
 /// What an earlier run was told at its end, if it came to it.

@@ -6,7 +6,7 @@ use super::data::Moving;
 use super::prepare::Preparing;
 use super::proof::Proof;
 use super::record::Record;
-use super::{OnLostSnapshot, Options, SendError, data, greeting, offering, tail};
+use super::{Inspected, OnLostSnapshot, Options, SendError, data, greeting, offering, tail};
 use crate::pg::ConnInfo;
 use crate::report::{Display, Outcome};
 use crate::runtime::tools::Tool;
@@ -45,6 +45,33 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Before the first connection of this process.
+    pub(super) fn new(
+        options: Options,
+        inspected: Inspected,
+        state: Arc<StateDir>,
+        record: Record,
+        budget: Budget,
+        display: Display,
+    ) -> Self {
+        Self {
+            began: record.prepared.is_some(),
+            agreed: budget.clone(),
+            info: inspected.info,
+            source: inspected.source,
+            pg_dump: inspected.pg_dump,
+            preparing: Preparing::default(),
+            proof: None,
+            keeper: None,
+            moving: None,
+            options,
+            state,
+            record,
+            budget,
+            display,
+        }
+    }
+
     /// Why a new snapshot is taken after this error, where one is.
     fn renews_after(&self, error: &SendError) -> Option<String> {
         let renews = self.options.on_lost_snapshot != OnLostSnapshot::Stop;
