@@ -3,6 +3,7 @@
 mod closure;
 mod keys;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::AddAssign;
 
@@ -172,6 +173,13 @@ impl Plan {
             .all(|part| matches!(part.range, Range::Objects { .. }) == of_objects(part));
         let alone = chunk.parts.len() == 1 && chunk.persistence == Persistence::Permanent;
         agree && (alone || !chunk.parts.iter().any(of_objects))
+    }
+
+    /// The tables that have a part in some chunk: all, unless objects alone are moved.
+    pub fn tables_with_rows(&self) -> Vec<&Table> {
+        let parts = self.chunks.iter().flat_map(|chunk| &chunk.parts);
+        let moved: BTreeSet<_> = parts.map(|part| part.table).collect();
+        moved.into_iter().map(|index| self.table(index)).collect()
     }
 
     /// Whether large objects are to be moved.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::selection::{Pattern, Selection};
+use crate::selection::{Content, Pattern, Selection};
 
 /// Which part of the source is moved. A later start goes on with the same, given or not.
 #[derive(Debug, Clone, Args)]
@@ -19,6 +19,9 @@ pub struct SelectionOptions {
     /// Leave tables, views and sequences out that match this pattern, as of pg_dump; may be repeated
     #[arg(long, value_name = "PATTERN", value_parser = Pattern::table)]
     exclude_table: Vec<Pattern>,
+    /// Move objects alone, as pg_dump --schema-only: no rows, sequence values or large objects
+    #[arg(long)]
+    schema_only: bool,
 }
 
 impl SelectionOptions {
@@ -28,6 +31,13 @@ impl SelectionOptions {
             exclude_schemas: self.exclude_schema.clone(),
             tables: self.table.clone(),
             exclude_tables: self.exclude_table.clone(),
+        }
+    }
+
+    pub fn content(&self) -> Content {
+        match self.schema_only {
+            true => Content::SchemaOnly,
+            false => Content::Whole,
         }
     }
 }

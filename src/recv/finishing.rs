@@ -137,7 +137,10 @@ impl Finishing {
             report.absorb(theirs);
         }
         report.totals.seconds = meter.elapsed().as_secs_f64();
-        report.verified = Verified::Stream;
+        report.verified = match migration.plan.chunks.is_empty() {
+            true => Verified::No,
+            false => Verified::Stream,
+        };
         report.source_changed = !self.tail.changed.is_empty();
         report
     }

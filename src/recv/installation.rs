@@ -187,7 +187,8 @@ impl Installation {
         plan: &Plan,
     ) -> Result<(), RecvError> {
         let there = database::tables(client)?;
-        let mut made = plan.tables.iter().filter(|t| !t.is_large_objects());
+        let made = plan.tables_with_rows().into_iter();
+        let mut made = made.filter(|t| !t.is_large_objects());
         let Some(table) = made.find(|t| !there.contains(&t.name)) else {
             return Ok(());
         };
@@ -211,7 +212,8 @@ impl Installation {
         schema: Arc<Schema>,
         contents: &Contents,
     ) -> Migration {
-        let gates = plan.tables.iter().map(|t| (t.oid, t.bytes));
+        let gates = plan.tables_with_rows();
+        let gates = gates.into_iter().map(|t| (t.oid, t.bytes));
         let (done, built) = ddl::restored(&contents.steps);
         let schedule = Schedule::new(&schema.toc, gates).restore(done, built);
         let data_durable = contents.steps.contains(finish::DATA);

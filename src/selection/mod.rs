@@ -18,6 +18,29 @@ pub struct Selection {
     pub exclude_tables: Vec<Pattern>,
 }
 
+/// What is moved of that part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    #[default]
+    Whole,
+    /// All objects: no rows, sequence values or large objects.
+    SchemaOnly,
+}
+
+impl Content {
+    /// What gives it on a command line.
+    pub fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Whole => None,
+            Self::SchemaOnly => Some("--schema-only"),
+        }
+    }
+
+    pub fn has_rows(self) -> bool {
+        self != Self::SchemaOnly
+    }
+}
+
 impl Selection {
     /// Whether nothing is left out.
     pub fn is_all(&self) -> bool {

@@ -77,6 +77,10 @@ pub enum SendError {
         migration: String,
         selection: String,
     },
+    #[error(
+        "migration {migration:?} was begun with {terms}; give the same, or nothing to go on with that"
+    )]
+    OtherTerms { migration: String, terms: String },
     #[error(transparent)]
     Choice(#[from] ChoiceError),
     #[error("{path} is damaged or not what was offered; restore it, or start a new migration")]

@@ -16,6 +16,7 @@ mod record;
 mod renewal;
 mod session;
 mod tail;
+mod terms;
 mod watching;
 mod worker;
 
@@ -27,6 +28,7 @@ use clap::ValueEnum;
 pub use error::SendError;
 use record::Record;
 use session::{Context, Ended};
+pub use terms::Terms;
 
 use crate::codec::Tuner;
 use crate::control;
@@ -89,6 +91,7 @@ pub struct Options {
     pub source: String,
     /// Empty to go on with what an earlier start selected.
     pub selection: Selection,
+    pub terms: Terms,
     pub link: LinkSpec,
     pub code: Code,
     /// The root of all state directories.
@@ -169,6 +172,7 @@ async fn begin(
     let record = own(record, &inspected.source, options)?;
     record.save(state)?;
     options.selection = record.selection.clone();
+    options.terms = record.terms.clone();
     Ok((record, inspected))
 }
 
@@ -181,7 +185,7 @@ fn finished(record: &Record) -> Option<Outcome> {
     })
 }
 
-/// The migration's record: the one that is there, if it is of this source and selection, or a new
+/// The migration's record: the one that is there, if it is of this source, selection and terms, or a new
 /// one.
 fn own(
     record: Option<Record>,
@@ -199,8 +203,12 @@ fn own(
                 selection: record.selection.to_string(),
             })
         }
+        Some(record) if !options.terms.go_on_with(&record.terms) => Err(SendError::OtherTerms {
+            migration: options.migration.clone(),
+            terms: record.terms.to_string(),
+        }),
         Some(record) => Ok(record),
-        None => Ok(Record::new(source, options.selection.clone())),
+        None => Ok(Record::new(source, options)),
     }
 }
 

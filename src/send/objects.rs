@@ -23,7 +23,8 @@ impl Preparation {
         client: &mut Client,
         snapshot: &Snapshot,
     ) -> Result<Objects, SendError> {
-        if !self.options.selection.includes_everything() {
+        let has_rows = self.options.terms.content.has_rows();
+        if !has_rows || !self.options.selection.includes_everything() {
             return Ok(Objects::default());
         }
         enter(client, snapshot)?;

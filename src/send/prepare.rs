@@ -114,16 +114,16 @@ impl Preparation {
         self.meter.phase("snapshot");
         let mut client = self.connect()?;
         let choice = self.choose(&mut client)?;
-        require_privileges(&mut client, &choice)?;
-        let early = changes::writes(&mut client)?;
+        self.require_privileges(&mut client, &choice)?;
+        let (early, content) = (changes::writes(&mut client)?, self.options.terms.content);
         let keeper = self.start_keeper(state.path())?;
         let snapshot = keeper.kept().snapshot.clone();
-        let baseline = changes::baseline(&mut client, &snapshot.name, early, &choice)?;
+        let baseline = changes::baseline(&mut client, &snapshot.name, early, &choice, content)?;
         self.meter.phase("catalog");
         let read = self.read_catalog(&mut client, &snapshot)?;
         let candidates = self.read_keys(&mut client, &snapshot, &read.tables)?;
         let objects = self.read_objects(&mut client, &snapshot)?;
-        let plan = planner::plan(read.tables, self.cut(), &candidates);
+        let plan = self.plan(read.tables, &candidates);
         let plan = planner::objects::add(plan, LARGE_OBJECTS, &objects.buckets);
         self.meter.phase("schema dump");
         let path = state.path().join(ARCHIVE);
@@ -169,6 +169,17 @@ impl Preparation {
         Ok(client)
     }
 
+    /// Where no rows are moved there is nothing to cut.
+    fn plan(&self, tables: Vec<Table>, candidates: &Candidates) -> Plan {
+        match self.options.terms.content.has_rows() {
+            true => planner::plan(tables, self.cut(), candidates),
+            false => Plan {
+                tables,
+                chunks: Vec::new(),
+            },
+        }
+    }
+
     fn cut(&self) -> Cut {
         Cut {
             chunk_bytes: self.options.chunk_bytes,
@@ -202,12 +213,19 @@ impl Preparation {
         if self.options.formats == Formats::Text {
             tables.iter_mut().for_each(Table::copy_as_text);
         }
-        require_readable(client, &tables)?;
+        let has_rows = self.options.terms.content.has_rows();
+        if has_rows {
+            require_readable(client, &tables)?;
+        }
         let mut left_out = gaps::left_out(client, &self.options.selection, &choice)?;
         left_out.extend(self.objects_left_out(client)?);
+        left_out.extend((!has_rows).then(no_rows));
         let read = Read {
             tables,
-            refresh: catalog::refresh_order(client, &choice)?,
+            refresh: match has_rows {
+                true => catalog::refresh_order(client, &choice)?,
+                false => Vec::new(),
+            },
             database: self.read_properties(client)?,
             roles: catalog::roles(client)?,
             tablespaces: catalog::tablespaces(client)?,
@@ -226,7 +244,8 @@ impl Preparation {
         tables: &[Table],
     ) -> Result<Candidates, SendError> {
         let large: Vec<_> = planner::large(tables, self.cut()).collect();
-        if self.cut().tid_ranges || large.is_empty() {
+        let has_rows = self.options.terms.content.has_rows();
+        if !has_rows || self.cut().tid_ranges || large.is_empty() {
             return Ok(Candidates::new());
         }
         enter(client, snapshot)?;
@@ -243,6 +262,20 @@ impl Preparation {
         let all = self.options.selection.includes_everything();
         let read = all.then(|| catalog::properties(client)).transpose();
         Ok(read?)
+    }
+
+    /// All that may not be read is named at once, before the first lock would name one of it.
+    fn require_privileges(&self, client: &mut Client, choice: &Choice) -> Result<(), SendError> {
+        let content = self.options.terms.content;
+        let unreadable = privileges::unreadable(client, choice, content)?;
+        if unreadable.is_empty() {
+            return Ok(());
+        }
+        let rows = client.query("SELECT current_user")?;
+        Err(SendError::Unreadable {
+            role: rows[0].text(0)?.to_owned(),
+            unreadable,
+        })
     }
 
     pub(super) fn choose(&self, client: &mut Client) -> Result<Choice, SendError> {
@@ -275,17 +308,12 @@ pub(super) struct Read {
     pub(super) left_out: Vec<Skipped>,
 }
 
-/// All that may not be read is named at once, before the first lock would name one of it.
-fn require_privileges(client: &mut Client, choice: &Choice) -> Result<(), SendError> {
-    let unreadable = privileges::unreadable(client, choice)?;
-    if unreadable.is_empty() {
-        return Ok(());
+fn no_rows() -> Skipped {
+    Skipped {
+        object: "rows, sequence values, large objects and contents of materialized views"
+            .to_owned(),
+        reason: "--schema-only moves objects alone".to_owned(),
     }
-    let rows = client.query("SELECT current_user")?;
-    Err(SendError::Unreadable {
-        role: rows[0].text(0)?.to_owned(),
-        unreadable,
-    })
 }
 
 /// Begins a transaction in the snapshot.

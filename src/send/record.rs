@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{Options, Terms};
 use crate::report::{ObjectError, Skipped};
 use crate::selection::Selection;
 use crate::source::changes::Baseline;
@@ -28,6 +29,8 @@ pub(super) struct Record {
     pub(super) database: String,
     #[serde(default)]
     pub(super) selection: Selection,
+    #[serde(default)]
+    pub(super) terms: Terms,
     /// From the moment that snapshot, plan and archive are complete.
     pub(super) prepared: Option<Prepared>,
     pub(super) finished: Option<Finished>,
@@ -51,12 +54,13 @@ pub(super) struct Finished {
 }
 
 impl Record {
-    pub(super) fn new(source: &SourceInfo, selection: Selection) -> Self {
+    pub(super) fn new(source: &SourceInfo, options: &Options) -> Self {
         Self {
             id: Uuid::new_v4(),
             system_identifier: source.system_identifier.clone(),
             database: source.database.clone(),
-            selection,
+            selection: options.selection.clone(),
+            terms: options.terms.clone(),
             prepared: None,
             finished: None,
         }

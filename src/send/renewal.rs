@@ -85,7 +85,13 @@ impl Preparation {
         let old = old.expect("only what was prepared is renewed").offer;
         let mut plan = recorded_plan(state, &old)?;
         let choice = self.choose(client)?;
-        let baseline = changes::baseline(client, &snapshot.name, early, &choice)?;
+        let baseline = changes::baseline(
+            client,
+            &snapshot.name,
+            early,
+            &choice,
+            self.options.terms.content,
+        )?;
         self.meter.phase("catalog");
         let mut read = self.read_catalog(client, &snapshot)?;
         let objects = self.read_objects(client, &snapshot)?;

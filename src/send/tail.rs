@@ -57,6 +57,7 @@ async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
     let mut left_behind = prepared.map_or_else(Vec::new, |p| p.left_behind.clone());
     let skipped = prepared.map_or_else(Vec::new, |p| p.left_out.clone());
     let selection = context.record.selection.clone();
+    let has_rows = context.record.terms.content.has_rows();
     let allow_changes = context.options.allow_changes;
     let shares_process = context.options.shares_process;
     let udp_bytes = talk.connection().stats().udp_tx_bytes;
@@ -64,9 +65,13 @@ async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
     let reading = blocking(move || {
         let mut client = pg_session::open(&info, &name, "UTF8")?;
         let choice = choice::choose(&mut client, &selection)?;
-        let sequences = tail::sequences(&mut client, &choice)?;
+        let sequences = match has_rows {
+            true => tail::sequences(&mut client, &choice)?,
+            false => Vec::new(),
+        };
         left_behind.extend(privileges::hidden(&mut client)?);
         let changed = match &before {
+            Some(before) if !has_rows => changes::new_or_gone(&mut client, before, &choice)?,
             Some(before) => changes::changed(&mut client, before, &sequences, &choice)?,
             None => Vec::new(),
         };

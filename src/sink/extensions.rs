@@ -19,11 +19,8 @@ pub fn make_way(
     done: &BTreeSet<String>,
     plan: &Plan,
 ) -> Result<(), JournalError> {
-    let of_extensions: Vec<_> = plan
-        .tables
-        .iter()
-        .filter(|t| t.condition.is_some())
-        .collect();
+    let mut of_extensions = plan.tables_with_rows();
+    of_extensions.retain(|t| t.condition.is_some());
     if of_extensions.is_empty() {
         return Ok(());
     }

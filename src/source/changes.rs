@@ -9,6 +9,7 @@ use super::choice::Choice;
 use super::{catalog, tail};
 use crate::pg::{Client, PgError, Row};
 use crate::schema::{Oid, QualifiedName, SequenceValue, quote_literal};
+use crate::selection::Content;
 
 const WRITES: &str = include_str!("changes/writes.sql");
 const XIDS: &str = include_str!("changes/xids.sql");
@@ -60,6 +61,7 @@ pub fn baseline(
     snapshot: &str,
     early: Writes,
     choice: &Choice,
+    content: Content,
 ) -> Result<Baseline, PgError> {
     client.execute(&format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
@@ -68,7 +70,11 @@ pub fn baseline(
     let (xids, _) = read_xids(client)?;
     let tables = read_tables(client, choice)?;
     client.execute("COMMIT")?;
-    let sequences = by_name(&tail::sequences(client, choice)?);
+    // Where no rows are moved, values are not looked at, and perhaps may not be.
+    let sequences = match content.has_rows() {
+        true => by_name(&tail::sequences(client, choice)?),
+        false => BTreeMap::new(),
+    };
     let late = writes(client)?;
     let (now, _) = read_xids(client)?;
     Ok(Baseline {
@@ -106,6 +112,19 @@ pub fn changed(
     }
     signs.truncate(TOLD);
     Ok(signs)
+}
+
+/// Names tables that are new or gone since the snapshot, the first few: where no rows are moved, that
+/// alone makes the target another than the source.
+pub fn new_or_gone(
+    client: &mut Client,
+    before: &Baseline,
+    choice: &Choice,
+) -> Result<Vec<String>, PgError> {
+    let (now, before) = (read_tables(client, choice)?, &before.tables);
+    let is_one = |name: &&String| now.contains_key(*name) != before.contains_key(*name);
+    let names: BTreeSet<_> = now.keys().chain(before.keys()).filter(is_one).collect();
+    Ok(names.into_iter().take(TOLD).cloned().collect())
 }
 
 /// Tables and sequences that are not as they were. Counters alone would blame writes from before

@@ -7,6 +7,7 @@ mod support;
 
 mod patterns;
 mod refused;
+mod schema_only;
 mod whole;
 
 use std::process::Command;

@@ -14,7 +14,7 @@ const FILL: &str = "INSERT INTO public.vm (feels) SELECT 'sad' FROM generate_ser
     INSERT INTO public.axb VALUES (1); INSERT INTO app.child VALUES (1, 2);
     SELECT setval('app.counter', 77); REFRESH MATERIALIZED VIEW app.kept;";
 
-fn filled(name: &str) -> Databases {
+pub(super) fn filled(name: &str) -> Databases {
     Databases::new(name, &format!("{SCHEMA}{FILL}"))
 }
 
@@ -27,7 +27,7 @@ fn assert_same_dump(dbs: &Databases, options: &[&str]) {
     assert!(source.contains("COPY "), "{source}");
 }
 
-fn skipped(report: &Value) -> Vec<String> {
+pub(super) fn skipped(report: &Value) -> Vec<String> {
     let line = |s: &Value| {
         format!(
             "{}: {}",
@@ -44,7 +44,7 @@ fn skipped(report: &Value) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_has(lines: &[String], wanted: &[&str]) {
+pub(super) fn assert_has(lines: &[String], wanted: &[&str]) {
     for wanted in wanted {
         assert!(
             lines.iter().any(|l| l.contains(wanted)),

@@ -3,6 +3,7 @@
 use crate::pg::{Client, PgError};
 use crate::report::ObjectError;
 use crate::schema::Oid;
+use crate::selection::Content;
 use crate::source::choice::Choice;
 
 const UNREADABLE: &str = include_str!("unreadable.sql");
@@ -16,8 +17,13 @@ pub struct Unreadable {
 }
 
 /// Everything that stands in the way of what is chosen, not the first of it alone. Of schemas only
-/// where all is: pg_dump names the one that it may not use.
-pub fn unreadable(client: &mut Client, choice: &Choice) -> Result<Vec<Unreadable>, PgError> {
+/// where all is: pg_dump names the one that it may not use. Where no rows are moved, of tables only
+/// what lets pg_dump lock them.
+pub fn unreadable(
+    client: &mut Client,
+    choice: &Choice,
+    content: Content,
+) -> Result<Vec<Unreadable>, PgError> {
     let rows = client.query(UNREADABLE)?;
     let mut unreadable = Vec::new();
     for row in &rows {
@@ -25,7 +31,7 @@ pub fn unreadable(client: &mut Client, choice: &Choice) -> Result<Vec<Unreadable
             Some(_) => choice.has(Oid(row.parse(0)?)),
             None => choice.is_all(),
         };
-        if chosen {
+        if chosen && (content.has_rows() || !row.bool(2)?) {
             let line = row.text(1)?.to_owned();
             unreadable.push(Unreadable { line });
         }

@@ -1,5 +1,5 @@
 -- What this role may not read of what is to be moved, with what would let it: relations by their OID, schemas
--- of theirs without one. pg_dump locks partitioned tables too.
+-- of theirs without one; last whether it is the rows that may not be read. pg_dump locks partitioned tables too.
 WITH relation AS (
     SELECT c.oid, c.relkind, n.oid AS namespace, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
     FROM pg_class c
@@ -31,4 +31,4 @@ flaw AS (
     -- In this order: asked of a table, the function raises an error.
     WHERE CASE WHEN relkind = 'S' THEN NOT has_sequence_privilege(oid, 'SELECT') ELSE false END
 )
-SELECT oid, line FROM flaw ORDER BY place, oid, line
+SELECT oid, line, place > 1 FROM flaw ORDER BY place, oid, line
