@@ -1,14 +1,15 @@
 //! One migration, its faults, and whoever starts again what has ended.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::faults::{Fault, Side};
-use crate::journal::Known;
 use crate::judge::judge;
+use crate::known::Known;
 use crate::phase::Phase;
 use crate::plan::Planned;
 use crate::scene::Scene;
@@ -20,6 +21,7 @@ const PHASE_LIMIT: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(40);
 /// Lines of each output that a failure shows.
 const TAIL: usize = 12;
+pub(crate) const UNLOGGED: &str = include_str!("unlogged.sql");
 
 pub(crate) struct Campaign<'a> {
     pub(crate) scene: &'a mut Scene,
@@ -34,14 +36,15 @@ pub(crate) struct Campaign<'a> {
     pub(crate) reached: Phase,
     /// The latest two: what the older one has caused may show late.
     blamed: Vec<Fault>,
-    /// Its statistics are gone, so that send takes it for written to.
-    pub(crate) source_crashed: bool,
+    /// What the source's unlogged tables held before any fault.
+    pub(crate) unlogged: String,
 }
 
 impl<'a> Campaign<'a> {
     pub(crate) fn new(scene: &'a mut Scene, number: usize, seed: u64) -> Self {
         let (name, mut dice) = (format!("chaos_{number}"), Dice::new(seed));
         scene.create_databases(&name);
+        let unlogged = scene.source.psql(&name, UNLOGGED).unwrap();
         let dir = tempfile::Builder::new()
             .prefix("pgpipe-chaos-")
             .tempdir()
@@ -72,7 +75,7 @@ impl<'a> Campaign<'a> {
             begin: Instant::now(),
             reached: Phase::Before,
             blamed: Vec::new(),
-            source_crashed: false,
+            unlogged,
         }
     }
 
@@ -99,7 +102,7 @@ impl<'a> Campaign<'a> {
         }
         self.reach_end();
         self.say("both sides are done");
-        judge(self.scene, &self.name, self.path(), &self.known);
+        judge(&mut self);
         self.scene.drop_databases(&self.name);
         self.say("equal, nothing left");
         struck
@@ -140,8 +143,13 @@ impl<'a> Campaign<'a> {
     }
 
     /// Where send, recv and the keeper keep what they have.
-    pub(crate) fn path(&self) -> &std::path::Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.as_ref().expect("kept until the end").path()
+    }
+
+    /// As recv has it.
+    pub(crate) fn plan_file(&self) -> PathBuf {
+        self.path().join("recv.state/main/recv/plan")
     }
 
     pub(crate) fn side(&mut self, side: Side) -> &mut Process {
@@ -159,11 +167,12 @@ impl<'a> Campaign<'a> {
             if let Some((code, line)) = self.side(side).ended() {
                 let told = code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
                 self.say(&format!("{} ended with {told}: {line}", sides::name(side)));
+                self.look_at_journal();
                 self.assert_allowed(side, code);
             }
         }
         for side in [Side::Recv, Side::Send] {
-            if !self.is_done() && !self.side(side).is_running() && self.wants(side) {
+            if !self.is_done() && self.side(side).is_idle() && self.wants(side) {
                 self.side(side).start();
             }
         }
@@ -192,7 +201,8 @@ impl<'a> Campaign<'a> {
         let allowed = match code {
             Some(0) => true,
             Some(3) => may_stop,
-            Some(5) => self.source_crashed,
+            Some(4) => self.known.lost,
+            Some(5) => self.known.may_seem_changed(),
             // There is nothing yet that could be gone on with.
             Some(1) => may_stop && self.reached <= Phase::Schema && self.known.is_empty(),
             _ => false,
@@ -200,8 +210,10 @@ impl<'a> Campaign<'a> {
         assert!(allowed, "{side:?} must not end so after {:?}", self.blamed);
     }
 
-    pub(crate) fn look_at_journal(&mut self) {
-        self.known.look(&self.scene.target, &self.name);
+    /// False where it is not there, or not to be reached.
+    pub(crate) fn look_at_journal(&mut self) -> bool {
+        let plan = self.plan_file();
+        self.known.look(&self.scene.target, &self.name, &plan)
     }
 
     pub(crate) fn say(&self, text: &str) {

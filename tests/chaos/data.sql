@@ -18,11 +18,34 @@ ALTER TABLE documents ALTER body SET STORAGE EXTERNAL;
 INSERT INTO documents SELECT g, (SELECT string_agg(md5((g * 7919 + i)::text), '') FROM generate_series(1, 1000) i)
     FROM generate_series(1, 60) g;
 
+-- A row larger than a block, that takes little of the link.
+CREATE TABLE wide (i int PRIMARY KEY, body text);
+ALTER TABLE wide ALTER body SET STORAGE EXTERNAL;
+INSERT INTO wide SELECT g, (SELECT repeat(string_agg(md5((g * 911 + i)::text), ''), 160) FROM generate_series(1, 1000) i)
+    FROM generate_series(1, 1) g;
+INSERT INTO wide VALUES (2, 'narrow');
+
+-- Large objects: small ones, one of several megabytes that take little of the link, an empty one.
+SELECT count(lo_from_bytea(7000 + g, convert_to(repeat(md5(g::text), g * 10), 'UTF8'))) FROM generate_series(0, 40) g;
+SELECT lo_from_bytea(7100, convert_to(repeat(string_agg(md5(i::text), ''), 60), 'UTF8')) FROM generate_series(1, 1000) i;
+COMMENT ON LARGE OBJECT 7001 IS 'the first';
+GRANT SELECT ON LARGE OBJECT 7002 TO PUBLIC;
+
 CREATE TABLE samples (at timestamptz NOT NULL, value numeric(12, 3), PRIMARY KEY (at)) PARTITION BY RANGE (at);
 CREATE TABLE samples_2023 PARTITION OF samples FOR VALUES FROM ('2023-01-01Z') TO ('2024-01-01Z');
 CREATE TABLE samples_2024 PARTITION OF samples FOR VALUES FROM ('2024-01-01Z') TO ('2025-01-01Z');
 INSERT INTO samples SELECT timestamptz '2023-12-01Z' + g * interval '1 hour', g / 7.0
     FROM generate_series(1, 2000) g;
+-- Their server empties these when it crashes. Several chunks, and one that two of them share.
+CREATE UNLOGGED TABLE fleeting (i int PRIMARY KEY, s text NOT NULL);
+INSERT INTO fleeting SELECT g, (SELECT string_agg(md5((g * 17 + i)::text), '') FROM generate_series(1, 8) i)
+    FROM generate_series(1, 8000) g;
+CREATE INDEX ON fleeting (s);
+CREATE UNLOGGED TABLE fleeting_details (i int REFERENCES fleeting, large bigint REFERENCES large, note text);
+INSERT INTO fleeting_details SELECT g, g * 7, md5(g::text) FROM generate_series(1, 1000) g;
+CREATE UNLOGGED TABLE fleeting_samples PARTITION OF samples FOR VALUES FROM ('2025-01-01Z') TO ('2026-01-01Z');
+INSERT INTO samples SELECT timestamptz '2025-02-01Z' + g * interval '1 hour', g / 3.0
+    FROM generate_series(1, 1000) g;
 -- An enum hashes otherwise on another server.
 CREATE TABLE moods (i int, mood mood) PARTITION BY HASH (mood);
 CREATE TABLE moods_0 PARTITION OF moods FOR VALUES WITH (MODULUS 2, REMAINDER 0);

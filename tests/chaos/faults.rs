@@ -5,10 +5,6 @@ use std::time::Duration;
 use crate::phase::Phase;
 use crate::support::{Way, Weather};
 
-/// Whether faults that take the snapshot away strike before all rows are there. Off: such a
-/// migration cannot go on, and ends with exit code 1.
-pub(crate) const LOSE_SNAPSHOTS: bool = true;
-
 const SCHEMA_AND_DATA: [Phase; 2] = [Phase::Schema, Phase::Data];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,25 +69,10 @@ impl Fault {
         let all_rows_there = phase > Phase::Data;
         match self {
             // Later there is none, before there may be none yet.
-            Self::KillKeeper | Self::TerminateKeeper => {
-                LOSE_SNAPSHOTS && SCHEMA_AND_DATA.contains(&phase)
-            }
+            Self::KillKeeper | Self::TerminateKeeper => SCHEMA_AND_DATA.contains(&phase),
             // Later send has no session.
-            Self::KillBackend(End::Source) => LOSE_SNAPSHOTS && !all_rows_there,
-            Self::Terminate(End::Source) => !all_rows_there,
-            _ => !self.crashes(End::Source) || all_rows_there || LOSE_SNAPSHOTS,
-        }
-    }
-
-    pub(crate) fn takes_keeper(self) -> bool {
-        matches!(self, Self::KillKeeper | Self::TerminateKeeper)
-    }
-
-    /// Whether the server loses its sessions, and what it had not written durably.
-    pub(crate) fn crashes(self, which: End) -> bool {
-        match self {
-            Self::Stop(end, _) | Self::KillServer(end, _) | Self::KillBackend(end) => end == which,
-            _ => false,
+            Self::KillBackend(End::Source) | Self::Terminate(End::Source) => !all_rows_there,
+            _ => true,
         }
     }
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use pgpipe::demo::cluster::Cluster;
 
 /// A migration of the campaign takes a third.
-const SIZE: &str = "128m";
+const SIZE: &str = "192m";
 const PIECE: usize = 64 << 10;
 
 pub(crate) struct SmallDisk {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::faults::Side;
 use crate::phase::Phase;
@@ -23,7 +24,8 @@ pub(crate) struct Process {
     run: Option<Run>,
     starts: usize,
     rest: Instant,
-    done: bool,
+    /// Its exit code, and the objects that its report says are not there.
+    done: Option<(i32, Vec<String>)>,
     interrupted: bool,
 }
 
@@ -74,7 +76,7 @@ impl Process {
             run: None,
             starts: 0,
             rest: Instant::now(),
-            done: false,
+            done: None,
             interrupted: false,
         }
     }
@@ -90,8 +92,10 @@ impl Process {
         );
         let dir = self.dir.join(format!("{name}-{starts:02}"));
         std::fs::create_dir(&dir).unwrap();
-        self.run = Some(Run::start(&dir, name, &self.args, &[]));
-        self.done = false;
+        let report = dir.join(format!("{name}.json")).display().to_string();
+        let args = [&self.args[..], &["--report".to_owned(), report]].concat();
+        self.run = Some(Run::start(&dir, name, &args, &[]));
+        self.done = None;
         self.interrupted = false;
     }
 
@@ -103,7 +107,9 @@ impl Process {
         let end = self.run.take()?.wait();
         let code = end.status.code();
         self.rest = Instant::now() + REST;
-        self.done = matches!(code, Some(0 | 5));
+        self.done = code
+            .filter(|code| [0, 4, 5].contains(code))
+            .map(|code| (code, missing(&end.report())));
         let line = end.stderr.lines().find(|line| line.starts_with("pgpipe: "));
         Some((code, line.unwrap_or_default().to_owned()))
     }
@@ -112,14 +118,24 @@ impl Process {
         self.run.as_mut().is_some_and(Run::is_running)
     }
 
+    /// It has ended, and that is known.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.run.is_none()
+    }
+
     /// It has ended just now: whoever starts it again takes a moment.
     pub(crate) fn rests(&self) -> bool {
         Instant::now() < self.rest
     }
 
-    /// Ended with all rows there and every object: exit code 0, or 5.
+    /// Ended with all that can be there: exit code 0, 4 or 5.
     pub(crate) fn is_done(&self) -> bool {
-        self.done
+        self.done.is_some()
+    }
+
+    /// With which of them, and what is missing.
+    pub(crate) fn outcome(&self) -> &(i32, Vec<String>) {
+        self.done.as_ref().expect("it is done")
     }
 
     /// kill -9; false when it has ended before.
@@ -154,6 +170,13 @@ impl Process {
         let shown = |run: &Run| Phase::shown(&run.stderr());
         self.run.as_ref().map_or(Phase::Before, shown)
     }
+}
+
+fn missing(report: &Value) -> Vec<String> {
+    let errors = report["errors"].as_array().unwrap().iter();
+    errors
+        .map(|error| error["object"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 pub(crate) fn name(side: Side) -> &'static str {

@@ -1,28 +1,25 @@
 //! How each fault is done to a migration.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pgpipe::demo::cluster::{Cluster, StopMode};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::campaign::Campaign;
 use crate::faults::{End, Fault, Side};
-use crate::phase::Phase;
 use crate::support::{CLEAR, CUT, Way, Weather, keepers_in, poll};
 
 /// How long somebody to strike is looked for.
 const SEARCH: Duration = Duration::from_secs(2);
 const RECOVERY: Duration = Duration::from_secs(60);
+/// After a crash of a backend; no session outlives it.
+const ENDED: &str = "all server processes terminated";
 const READY: &str = "database system is ready to accept connections";
 
 impl Campaign<'_> {
     /// Returns when the fault is over; false when there was nobody to strike.
     pub(crate) fn strike(&mut self, fault: Fault) -> bool {
-        let all_rows_there = self.reached > Phase::Data;
-        if !all_rows_there && (fault.takes_keeper() || fault.crashes(End::Source)) {
-            self.known.renew();
-        }
         match fault {
             Fault::Kill(side) => self.side(side).kill(),
             Fault::KillBoth => self.send.kill() | self.recv.kill(),
@@ -87,27 +84,39 @@ impl Campaign<'_> {
             return false;
         };
         self.say(&format!("{name} is killed on the {end:?}"));
-        let ready = || self.scene.server(end).log().matches(READY).count();
-        let before = ready();
+        let count = |line| self.scene.server(end).log().matches(line).count();
+        let before = [ENDED, READY].map(count);
         kill(pid);
-        poll(RECOVERY, || (ready() > before).then_some(())).expect("the server recovers");
+        let wait = |line, before| poll(RECOVERY, || (count(line) > before).then_some(()));
+        wait(ENDED, before[0]).expect("the server ends all sessions");
+        let at = SystemTime::now();
+        wait(READY, before[1]).expect("the server recovers");
+        self.crashed(end, at);
         self.recovered(end);
         true
     }
 
     fn crash(&mut self, end: End, time: Duration, crash: impl Fn(&mut Cluster)) -> bool {
         crash(self.scene.server_mut(end));
+        self.crashed(end, SystemTime::now());
         self.wait(time);
         self.scene.server_mut(end).start_again().unwrap();
         self.recovered(end);
         true
     }
 
+    fn crashed(&mut self, end: End, at: SystemTime) {
+        if end == End::Source {
+            self.known.source_crashed(at);
+        }
+    }
+
     /// Only what the target holds after the recovery is sure to stay.
     fn recovered(&mut self, end: End) {
-        match end {
-            End::Source => self.source_crashed = true,
-            End::Target => self.known.forget(),
+        if end == End::Target {
+            let plan = self.plan_file();
+            self.known
+                .target_crashed(&self.scene.target, &self.name, &plan);
         }
     }
 
