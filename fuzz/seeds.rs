@@ -313,6 +313,7 @@ fn offer() -> Offer {
         make_roles: false,
         tablespaces: vec!["fast".to_owned()],
         extensions: Vec::new(),
+        data_only: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Chunks: what is committed, resumed and moved in parallel; and the digests that prove them.
 
+mod adaptation;
 mod closure;
 mod keys;
 
@@ -9,6 +10,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+pub use adaptation::Adaptation;
 pub use keys::{KeyKind, KeyRange};
 
 use crate::schema::{Format, Oid, Persistence, Table};

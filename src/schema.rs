@@ -3,10 +3,13 @@
 //! Everything here is serialisable, because the plan travels to the target and rests in its journal.
 
 pub mod database;
+mod likeness;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use likeness::{Ancestor, ColumnType, Likeness};
 
 /// An object identifier of the source server (`pg_class.oid` and friends).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,6 +129,8 @@ pub struct Table {
     /// Of an extension's table whose rows are the user's: what follows the table in
     /// `SELECT … FROM`, as the extension has it (`pg_extension.extcondition`), or empty for all rows.
     pub condition: Option<String>,
+    /// Of a table that the target has already, where no object is made.
+    pub likeness: Option<Likeness>,
 }
 
 /// Where the server keeps the pages of large objects.
@@ -148,6 +153,7 @@ impl Table {
             pages: 0,
             bytes,
             condition: None,
+            likeness: None,
         }
     }
 

@@ -182,6 +182,9 @@ pub struct TargetOptions {
     /// Create the target database if it does not exist
     #[arg(long)]
     pub create_db: bool,
+    /// Add the rows of send --data-only to tables that are not empty
+    #[arg(long)]
+    pub append: bool,
     /// Restore into a server of an older major version than the source's, whatever it then refuses
     #[arg(long)]
     pub allow_downgrade: bool,

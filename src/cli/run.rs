@@ -179,6 +179,7 @@ fn target(options: &TargetOptions, common: &CommonOptions) -> recv::Options {
         jobs: options.index_jobs().max(RECV_JOBS),
         index_jobs: options.index_jobs(),
         create_db: options.create_db,
+        append: options.append,
         allow_downgrade: options.allow_downgrade,
         journal_schema: options.journal_schema.clone(),
         keep_journal: options.keep_journal,

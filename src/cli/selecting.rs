@@ -22,6 +22,9 @@ pub struct SelectionOptions {
     /// Move objects alone, as pg_dump --schema-only: no rows, sequence values or large objects
     #[arg(long)]
     schema_only: bool,
+    /// Move rows, sequence values and large objects alone, as pg_dump --data-only, into tables that the target has
+    #[arg(long, conflicts_with_all = ["schema_only", "roles"])]
+    data_only: bool,
 }
 
 impl SelectionOptions {
@@ -35,9 +38,10 @@ impl SelectionOptions {
     }
 
     pub fn content(&self) -> Content {
-        match self.schema_only {
-            true => Content::SchemaOnly,
-            false => Content::Whole,
+        match (self.schema_only, self.data_only) {
+            (true, _) => Content::SchemaOnly,
+            (_, true) => Content::DataOnly,
+            _ => Content::Whole,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Source: PostgreSQL documentation, "Frontend/Backend Protocol".
 
 mod cancel;
+pub mod catalog;
 mod client;
 mod closer;
 mod connect;

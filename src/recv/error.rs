@@ -12,6 +12,7 @@ use crate::runtime::tools::ToolError;
 use crate::sink::archive::ArchiveError;
 use crate::sink::database::DatabaseError;
 use crate::sink::ddl::DdlError;
+use crate::sink::existing::CompareError;
 use crate::sink::foresight::ForesightError;
 use crate::sink::journal::JournalError;
 use crate::sink::undo::UndoError;
@@ -38,6 +39,14 @@ pub enum RecvError {
     Ddl(#[from] DdlError),
     #[error(transparent)]
     Foresight(#[from] ForesightError),
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    #[error("the target's tables have changed while they were looked at; start both again")]
+    Unsettled,
+    #[error(
+        "--append adds the rows of send --data-only to tables that are there; give send that, or leave --append out"
+    )]
+    NothingToAppendTo,
     #[error("cannot create table {table} on the target: {message}")]
     Table { table: String, message: String },
     #[error(transparent)]
@@ -139,12 +148,14 @@ impl RecvError {
             Self::Transport(error) => !error.is_foreign(),
             Self::Stopped
             | Self::TakenBack
+            | Self::Unsettled
             | Self::TooLittleRoom { .. }
             | Self::Journal(JournalError::Moved)
             | Self::Build(BuildError::TakenBack) => true,
             Self::Ddl(error) | Self::Build(BuildError::Ddl(error)) => error.is_resumable(),
             Self::Postgres(source)
             | Self::Foresight(ForesightError::Postgres(source))
+            | Self::Compare(CompareError::Postgres(source))
             | Self::Database(DatabaseError::Postgres(source))
             | Self::Build(BuildError::Journal(JournalError::Postgres { source, .. }))
             | Self::Journal(JournalError::Postgres { source, .. }) => source.is_passing(),

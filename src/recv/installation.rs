@@ -20,6 +20,7 @@ use crate::runtime::tools::{self, Tools};
 use crate::sink::archive::{Archive, RestoreOptions};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::{self, Restorer, Schema};
+use crate::sink::existing::{self, Existing};
 use crate::sink::journal::{Contents, Journal, JournalError};
 use crate::sink::objects::{self, Whose};
 use crate::sink::{extensions, finish, foresight, roles};
@@ -71,8 +72,7 @@ impl Installation {
                 objects::unlink(&mut client, &journal, Whose::BegunAgain)?;
             }
         } else {
-            self.foresee(&mut client, &schema)?;
-            database::require_absent(&mut client, &plan)?;
+            let existing = self.judge_tables(&mut client, &schema, &plan)?;
             let warning = self
                 .room
                 .as_ref()
@@ -87,16 +87,45 @@ impl Installation {
                 &self.options.migration,
                 &self.greet.source,
                 &self.offer,
+                &existing,
             )?;
         }
         if self.offer.make_roles {
             roles::make(&mut client, &journal, &self.offer.roles)?;
         }
         self.pre_data(&mut client, &journal, &schema)?;
-        self.require_tables(&mut client, &journal, &plan)?;
+        if !self.offer.data_only {
+            self.require_tables(&mut client, &journal, &plan)?;
+        }
         let contents = journal.read(&mut client)?;
         extensions::make_way(&mut client, &journal, &contents.steps, &plan)?;
         Ok(self.migration(plan, journal, schema, &contents))
+    }
+
+    /// Refuses tables that stand in the way, or that rows do not fit into; what rows are written to
+    /// where none is made.
+    fn judge_tables(
+        &self,
+        client: &mut Client,
+        schema: &Schema,
+        plan: &Plan,
+    ) -> Result<Vec<Existing>, RecvError> {
+        if !self.offer.data_only {
+            self.foresee(client, schema)?;
+            database::require_absent(client, plan)?;
+            return Ok(Vec::new());
+        }
+        if plan.has_large_objects() && !self.options.append {
+            database::require_no_objects(client)?;
+        }
+        let compared = existing::compare(client, plan, self.options.append)?;
+        if !compared.adaptations.is_empty() {
+            return Err(RecvError::Unsettled);
+        }
+        for note in compared.notes {
+            (self.say)(&note);
+        }
+        Ok(compared.existing)
     }
 
     /// What stands in the way, or will be missing, before anything is made.
@@ -141,7 +170,10 @@ impl Installation {
                 ..options
             },
         )?;
-        Ok(Schema::new(archive, bare)?)
+        Ok(match self.offer.data_only {
+            true => Schema::without_entries(archive, bare),
+            false => Schema::new(archive, bare)?,
+        })
     }
 
     /// Types, tables, views, functions: everything that must exist before rows can move.

@@ -2,6 +2,7 @@
 //! restores the schema around them.
 
 mod builder;
+mod comparing;
 mod data;
 mod ending;
 mod error;
@@ -71,6 +72,8 @@ pub struct Options {
     pub jobs: usize,
     pub index_jobs: usize,
     pub create_db: bool,
+    /// Whether rows may be added to tables that have some.
+    pub append: bool,
     /// Whether the target may be of an older major version than the source.
     pub allow_downgrade: bool,
     pub journal_schema: String,

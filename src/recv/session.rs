@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::migration::Migration;
 use super::record::{PLAN, Record};
 use super::room::{Room, RoomWatch};
-use super::{Inspected, Options, RecvError, data, ending, fetch, installing, renewing, standing};
+use super::{
+    Inspected, Options, RecvError, comparing, data, ending, fetch, installing, renewing, standing,
+};
 use crate::pg::ConnInfo;
 use crate::report::{Display, Outcome};
 use crate::runtime::Budget;
@@ -177,7 +179,7 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
         ToRecv::Offer(offer) => {
             meter.waiting_for(Some("plan and archive from send".into()));
             fetch::fetch(context, talk, &offer, PLAN).await?;
-            offer
+            comparing::agree(context, talk, &greet, offer).await?
         }
         ToRecv::Renewal(offer) => {
             renewing::renew(context, talk, &greet, &offer).await?;

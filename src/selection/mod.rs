@@ -25,6 +25,8 @@ pub enum Content {
     Whole,
     /// All objects: no rows, sequence values or large objects.
     SchemaOnly,
+    /// Rows, sequence values and large objects, into tables that the target has.
+    DataOnly,
 }
 
 impl Content {
@@ -33,11 +35,16 @@ impl Content {
         match self {
             Self::Whole => None,
             Self::SchemaOnly => Some("--schema-only"),
+            Self::DataOnly => Some("--data-only"),
         }
     }
 
     pub fn has_rows(self) -> bool {
         self != Self::SchemaOnly
+    }
+
+    pub fn has_objects(self) -> bool {
+        self != Self::DataOnly
     }
 }
 

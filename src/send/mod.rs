@@ -1,6 +1,7 @@
 //! `pgpipe send`: reads the source in one snapshot and sends it, until the journal on the other
 //! side says that all of it is there.
 
+mod adapting;
 mod course;
 mod data;
 mod error;

@@ -9,8 +9,8 @@ use super::prepare::{describe_file, recorded_plan};
 use super::record::{ARCHIVE, PLAN, Record};
 use super::session::{Break, Context, Talk};
 use super::worker::WorkError;
-use super::{SendError, proof};
-use crate::chunk::{Attempt, ChunkId, Held, Plan};
+use super::{SendError, adapting, proof};
+use crate::chunk::{Adaptation, Attempt, ChunkId, Held, Plan};
 use crate::runtime::blocking;
 use crate::wire::frame;
 use crate::wire::message::{Offer, StreamHeader, TargetState, ToRecv, ToSend};
@@ -113,11 +113,25 @@ fn tell_left_out(context: &Context, record: &Record) {
 }
 
 /// Offers plan and archive, sends what recv does not hold, and waits until the schema is there.
+/// Where the target's tables are others the plan is adapted to them, once.
 pub(super) async fn offer(
     context: &mut Context,
     talk: &mut Talk,
-    ready: &Ready,
+    ready: &mut Ready,
 ) -> Result<There, Break> {
+    hand_over(context, talk, ready).await?;
+    match await_schema(context, talk).await? {
+        Answer::Ready(there) => return Ok(there),
+        Answer::Adapt(tables) => adapting::adapt(context, ready, &tables)?,
+    }
+    hand_over(context, talk, ready).await?;
+    match await_schema(context, talk).await? {
+        Answer::Ready(there) => Ok(there),
+        Answer::Adapt(_) => Err(SendError::Protocol("expected Ready").into()),
+    }
+}
+
+async fn hand_over(context: &mut Context, talk: &mut Talk, ready: &Ready) -> Result<(), Break> {
     context.display.meter.phase("schema");
     let offer = ready.offer.clone();
     talk.say(&match ready.renewal {
@@ -153,10 +167,16 @@ pub(super) async fn offer(
         plan.chunks.len() as u64,
         plan.tables.len() as u64,
     );
-    await_schema(context, talk).await
+    Ok(())
 }
 
-async fn await_schema(context: &Context, talk: &mut Talk) -> Result<There, Break> {
+/// What recv says to an offer.
+enum Answer {
+    Ready(There),
+    Adapt(Vec<Adaptation>),
+}
+
+async fn await_schema(context: &Context, talk: &mut Talk) -> Result<Answer, Break> {
     let meter = &context.display.meter;
     meter.waiting_for(Some("the schema on the target".into()));
     loop {
@@ -176,13 +196,14 @@ async fn await_schema(context: &Context, talk: &mut Talk) -> Result<There, Break
                     return Err(SendError::Protocol("an impossible attempt").into());
                 }
                 meter.waiting_for(None);
-                return Ok(There {
+                return Ok(Answer::Ready(There {
                     committed,
                     held,
                     last_number,
                     data_durable,
-                });
+                }));
             }
+            ToSend::Adapt { tables } => return Ok(Answer::Adapt(tables)),
             _ => return Err(SendError::Protocol("expected Ready").into()),
         }
     }

@@ -141,6 +141,7 @@ impl Preparation {
             make_roles: self.options.make_roles,
             tablespaces: read.tablespaces,
             extensions: read.extensions,
+            data_only: !self.options.terms.content.has_objects(),
         };
         self.go_on()?;
         record.prepared = Some(Prepared {
@@ -213,11 +214,18 @@ impl Preparation {
         if self.options.formats == Formats::Text {
             tables.iter_mut().for_each(Table::copy_as_text);
         }
-        let has_rows = self.options.terms.content.has_rows();
+        let content = self.options.terms.content;
+        if !content.has_objects() {
+            catalog::liken(client, &mut tables)?;
+        }
+        let has_rows = content.has_rows();
         if has_rows {
             require_readable(client, &tables)?;
         }
-        let mut left_out = gaps::left_out(client, &self.options.selection, &choice)?;
+        let mut left_out = match content.has_objects() {
+            true => gaps::left_out(client, &self.options.selection, &choice)?,
+            false => gaps::all_but_rows(&self.options.selection),
+        };
         left_out.extend(self.objects_left_out(client)?);
         left_out.extend((!has_rows).then(no_rows));
         let read = Read {
@@ -259,7 +267,8 @@ impl Preparation {
         &self,
         client: &mut Client,
     ) -> Result<Option<DatabaseProperties>, SendError> {
-        let all = self.options.selection.includes_everything();
+        let all = self.options.selection.includes_everything()
+            && self.options.terms.content.has_objects();
         let read = all.then(|| catalog::properties(client)).transpose();
         Ok(read?)
     }

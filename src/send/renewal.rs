@@ -186,10 +186,15 @@ fn difference(before: &Table, now: &Table) -> Option<String> {
         Some(format!("is {} now", now.name))
     } else if before.columns != now.columns {
         Some("has other columns".to_owned())
-    } else if before.format != now.format {
-        Some("has columns of other types".to_owned())
+    } else if before.likeness != now.likeness {
+        Some("has columns of other types, or is partitioned otherwise".to_owned())
     } else if before.persistence != now.persistence {
         Some("is logged or unlogged now".to_owned())
+    } else if before.likeness.is_some() {
+        // The rest the target's tables have decided.
+        None
+    } else if before.format != now.format {
+        Some("has columns of other types".to_owned())
     } else if before.through != now.through {
         Some("is partitioned otherwise".to_owned())
     } else {

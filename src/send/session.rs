@@ -221,8 +221,8 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     if let TargetState::Finished { report, exit } = standing.state {
         return tail::finish(context, talk, report, exit).await;
     }
-    let ready = offering::prepared(context, talk, &standing.state).await?;
-    let there = offering::offer(context, talk, &ready).await?;
+    let mut ready = offering::prepared(context, talk, &standing.state).await?;
+    let there = offering::offer(context, talk, &mut ready).await?;
     context.began = true;
     match there.data_durable {
         // Whatever was left of the data phase when its last word was lost with the link.

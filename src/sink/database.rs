@@ -224,8 +224,8 @@ fn extension_tables(client: &mut Client) -> Result<HashSet<QualifiedName>, PgErr
         .collect()
 }
 
-/// Objects keep their OIDs, which another's may have.
-fn require_no_objects(client: &mut Client) -> Result<(), DatabaseError> {
+/// Refuses a target that has large objects: ours keep their OIDs, which another's may have.
+pub fn require_no_objects(client: &mut Client) -> Result<(), DatabaseError> {
     let rows = client.query("SELECT oid FROM pg_largeobject_metadata ORDER BY oid")?;
     let oids = rows.iter().map(|row| row.parse(0).map(Oid));
     let oids: Vec<_> = oids.collect::<Result<_, _>>()?;

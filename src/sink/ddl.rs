@@ -57,12 +57,21 @@ pub struct Schema {
 
 impl Schema {
     pub fn new(archive: Archive, bare: Archive) -> Result<Self, ArchiveError> {
+        let toc = archive.toc()?;
         Ok(Self {
-            toc: archive.toc()?,
+            toc,
+            ..Self::without_entries(archive, bare)
+        })
+    }
+
+    /// For a target whose objects are its own: nothing of the archive is restored.
+    pub fn without_entries(archive: Archive, bare: Archive) -> Self {
+        Self {
+            toc: Toc::default(),
             archive,
             bare,
             singles: Mutex::default(),
-        })
+        }
     }
 
     /// The SQL of each of these entries.

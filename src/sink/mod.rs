@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod database;
 pub mod ddl;
+pub mod existing;
 pub mod extensions;
 pub mod finish;
 pub mod foresight;

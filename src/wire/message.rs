@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::chunk::{Attempt, ChunkId, Digest, Held, TableIndex};
+use crate::chunk::{Adaptation, Attempt, ChunkId, Digest, Held, TableIndex};
 use crate::codec::ChunkParams;
 use crate::lsn::Lsn;
 use crate::schema::database::{DatabaseProperties, Extension, Role};
@@ -85,6 +85,9 @@ pub enum ToSend {
     Digests { parts: Vec<HeldPart>, more: bool },
     /// Recv's user gives the migration up; nobody goes on.
     Abort,
+    /// In place of [`ToSend::Ready`], once: tables of a data-only migration whose rows must travel
+    /// otherwise into what the target has. The plan is to be offered again with that.
+    Adapt { tables: Vec<Adaptation> },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -170,6 +173,9 @@ pub struct Offer {
     /// Those that objects of the database lie in.
     pub tablespaces: Vec<String>,
     pub extensions: Vec<Extension>,
+    /// No object is made: rows go into tables that the target has.
+    #[serde(default)]
+    pub data_only: bool,
 }
 
 /// A materialized view to be refreshed.

@@ -44,3 +44,11 @@ CREATE TABLE :schema.large_object (
     oids oid[] NOT NULL,
     PRIMARY KEY (migration, chunk)
 );
+-- The tables of the user's that a data-only migration writes to, and whether they had rows before it.
+CREATE TABLE :schema.existing (
+    migration uuid NOT NULL,
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    had_rows bool NOT NULL,
+    PRIMARY KEY (migration, table_schema, table_name)
+);

@@ -2,6 +2,7 @@
 //! (docs/journal.md). Whatever is done once has its row here, written in the same transaction.
 
 mod ending;
+mod existing;
 mod refusals;
 mod renewal;
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use crate::chunk::{Chunk, ChunkId, Digest, Plan};
 use crate::pg::{Client, PgError};
 use crate::schema::{Persistence, quote_ident_always, quote_literal};
+use crate::sink::existing::Existing;
 use crate::wire::message::{Offer, SourceInfo};
 
 const CREATE: &str = include_str!("create.sql");
@@ -172,13 +174,15 @@ impl Journal {
         Ok(steps.collect())
     }
 
-    /// Makes the journal and writes the migration's row, in one transaction.
+    /// Makes the journal and writes the migration's row, and what it writes to that is there, in one
+    /// transaction.
     pub fn create(
         &self,
         client: &mut Client,
         name: &str,
         source: &SourceInfo,
         offer: &Offer,
+        existing: &[Existing],
     ) -> Result<(), JournalError> {
         let create = CREATE.replace(":schema", &self.sql_schema());
         let insert = format!(
@@ -194,7 +198,8 @@ impl Journal {
             offer.plan.digest,
             offer.archive.digest,
         );
-        let sql = format!("BEGIN; {create}; {insert}; COMMIT");
+        let existing = self.existing_sql(existing);
+        let sql = format!("BEGIN; {create}; {insert}; {existing} COMMIT");
         client.execute(&sql).map(drop).map_err(|e| {
             let _ = client.execute("ROLLBACK");
             self.failed(e)

@@ -1,5 +1,5 @@
 -- Columns to copy, in attribute order: generated ones are computed again, dropped ones are gone.
-SELECT a.attrelid, a.attname, a.atttypid
+SELECT a.attrelid, a.attname, a.atttypid, format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -4,15 +4,14 @@
 mod database;
 mod extensions;
 mod keys;
+mod likeness;
 pub mod objects;
 mod refresh;
 mod roles;
-mod types;
 
 use std::collections::HashMap;
 
-use types::{Type, Types};
-
+use crate::pg::catalog::Types;
 use crate::pg::{Client, PgError, Row};
 use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
 use crate::source::choice::Choice;
@@ -20,6 +19,7 @@ use crate::source::choice::Choice;
 pub use database::{properties, tablespaces};
 pub use extensions::extensions;
 pub use keys::candidates;
+pub use likeness::liken;
 pub use refresh::refresh_order;
 pub use roles::roles;
 
@@ -27,7 +27,6 @@ const TABLES: &str = include_str!("tables.sql");
 const SIZES: &str = include_str!("sizes.sql");
 const COLUMNS: &str = include_str!("columns.sql");
 const THROUGH: &str = include_str!("through.sql");
-const TYPES: &str = include_str!("types.sql");
 /// The condition of COLUMNS that servers before 12 do not know: they have no such columns.
 const GENERATED: &str = "AND a.attgenerated = '' -- from 12 on";
 const GENERATED_SINCE: u32 = 120_000;
@@ -80,7 +79,7 @@ fn listed(row: &Row) -> Result<Listed, PgError> {
 
 /// Reads every table with its columns, and decides its COPY format.
 pub fn tables(client: &mut Client, choice: &Choice) -> Result<Vec<Table>, PgError> {
-    let types = read_types(client)?;
+    let types = Types::read(client)?;
     let mut columns = read_columns(client)?;
     let sizes = read_sizes(client)?;
     let mut through = read_through(client, choice)?;
@@ -102,23 +101,18 @@ pub fn tables(client: &mut Client, choice: &Choice) -> Result<Vec<Table>, PgErro
 /// (pages of the heap, bytes of heap and TOAST)
 type Size = (u32, u64);
 
-fn table(
-    listed: Listed,
-    (pages, bytes): Size,
-    columns: Vec<(String, Oid)>,
-    types: &Types,
-) -> Table {
-    let text_because = columns.iter().find_map(|(name, oid)| {
+fn table(listed: Listed, (pages, bytes): Size, columns: Vec<Column>, types: &Types) -> Table {
+    let text_because = columns.iter().find_map(|column| {
         types
-            .text_because(*oid)
-            .map(|reason| format!("column {name}: {reason}"))
+            .text_because(column.type_oid)
+            .map(|reason| format!("column {}: {reason}", column.name))
     });
     Table {
         oid: listed.oid,
         name: listed.name,
         persistence: listed.persistence,
         through: None,
-        columns: columns.into_iter().map(|(name, _)| name).collect(),
+        columns: columns.into_iter().map(|column| column.name).collect(),
         format: if text_because.is_some() {
             Format::Text
         } else {
@@ -129,6 +123,7 @@ fn table(
         pages,
         bytes,
         condition: listed.condition,
+        likeness: None,
     }
 }
 
@@ -138,12 +133,24 @@ fn read_sizes(client: &mut Client) -> Result<HashMap<Oid, Size>, PgError> {
     rows.iter().map(size).collect()
 }
 
-fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<(String, Oid)>>, PgError> {
+/// A column to copy.
+struct Column {
+    name: String,
+    type_oid: Oid,
+    /// As SQL has it, with its modifier.
+    type_name: String,
+}
+
+fn read_columns(client: &mut Client) -> Result<HashMap<Oid, Vec<Column>>, PgError> {
     let mut columns: HashMap<Oid, Vec<_>> = HashMap::new();
     let known = client.server_version() >= GENERATED_SINCE;
     let sql = COLUMNS.replace(GENERATED, if known { GENERATED } else { "" });
     for row in client.query(&sql)? {
-        let column = (row.text(1)?.to_owned(), Oid(row.parse(2)?));
+        let column = Column {
+            name: row.text(1)?.to_owned(),
+            type_oid: Oid(row.parse(2)?),
+            type_name: row.text(3)?.to_owned(),
+        };
         columns.entry(Oid(row.parse(0)?)).or_default().push(column);
     }
     Ok(columns)
@@ -159,25 +166,4 @@ fn read_through(
         Ok((Oid(row.parse(0)?), name))
     };
     rows.iter().map(name).collect()
-}
-
-fn read_types(client: &mut Client) -> Result<Types, PgError> {
-    let mut types = Types::default();
-    for row in client.query(TYPES)? {
-        let found = Type {
-            name: row.text(1)?.to_owned(),
-            kind: row.text(2)?.chars().next().unwrap_or('?'),
-            element: row.parse(3)?,
-            base: row.parse(4)?,
-            subtype: row.parse(5)?,
-            has_binary: row.bool(6)?,
-            fields: row
-                .text(7)?
-                .split(' ')
-                .filter_map(|oid| oid.parse().ok())
-                .collect(),
-        };
-        types.0.insert(row.parse(0)?, found);
-    }
-    Ok(types)
 }

@@ -24,16 +24,32 @@ pub fn left_out(
     let Choice(Some(chosen)) = choice else {
         return Ok(Vec::new());
     };
-    let mut lines = vec![Skipped {
-        object: "everything else".to_owned(),
-        reason: format!("only what {selection} selects is moved"),
-    }];
+    let mut lines = vec![everything_else(selection)];
     if !chosen.includes_everything {
         lines.extend(extensions(client)?);
     }
     lines.extend(needed(client, chosen)?);
     lines.extend(partitions(client, chosen)?);
     Ok(lines)
+}
+
+/// The same of a data-only migration, whose rows need nothing of the source but themselves.
+pub fn all_but_rows(selection: &Selection) -> Vec<Skipped> {
+    let mut lines = vec![Skipped {
+        object: "all objects".to_owned(),
+        reason: "--data-only fills those that the target has".to_owned(),
+    }];
+    if !selection.is_all() {
+        lines.push(everything_else(selection));
+    }
+    lines
+}
+
+fn everything_else(selection: &Selection) -> Skipped {
+    Skipped {
+        object: "everything else".to_owned(),
+        reason: format!("only what {selection} selects is moved"),
+    }
 }
 
 /// Like event triggers, publications and the like they belong to no schema.

@@ -1,10 +1,12 @@
 //! Which types may travel in binary, decided on the real type tree (domains, arrays, composites,
-//! ranges), never on names of columns. Pure once the rows are read.
+//! ranges), never on names of columns, and when it means the same on two servers.
 
 use std::collections::HashMap;
 
+use crate::pg::{Client, PgError};
 use crate::schema::Oid;
 
+const TYPES: &str = include_str!("types.sql");
 /// Objects made by the user have OIDs from here on (`FirstNormalObjectId`, access/transam.h);
 /// below it, an OID means the same on every server of a major version or later.
 const FIRST_NORMAL_OID: u32 = 16384;
@@ -15,26 +17,83 @@ const MAX_DEPTH: u8 = 32;
 /// "invalid int2vector data" (seen on 15).
 const NOT_READ_BACK: [&str; 3] = ["tsquery", "int2vector", "oidvector"];
 
+/// Read and written alike, each by the rules of its own length.
+const TEXTS: [&str; 3] = ["text", "varchar", "bpchar"];
+
 /// A row of `pg_type`, reduced to what the decision needs; zero OIDs mean none.
 #[derive(Debug, Clone)]
-pub(super) struct Type {
-    pub(super) name: String,
+struct Type {
+    name: String,
     /// `typtype`: b, c, d, e, m, p or r.
-    pub(super) kind: char,
-    pub(super) element: u32,
-    pub(super) base: u32,
-    pub(super) subtype: u32,
-    pub(super) has_binary: bool,
-    pub(super) fields: Vec<u32>,
+    kind: char,
+    element: u32,
+    base: u32,
+    subtype: u32,
+    has_binary: bool,
+    fields: Vec<u32>,
 }
 
 /// All types of a database by OID.
 #[derive(Debug, Default)]
-pub(super) struct Types(pub(super) HashMap<u32, Type>);
+pub struct Types(HashMap<u32, Type>);
 
 impl Types {
+    /// Reads them.
+    pub fn read(client: &mut Client) -> Result<Self, PgError> {
+        let mut types = Self::default();
+        for row in client.query(TYPES)? {
+            let found = Type {
+                name: row.text(1)?.to_owned(),
+                kind: row.text(2)?.chars().next().unwrap_or('?'),
+                element: row.parse(3)?,
+                base: row.parse(4)?,
+                subtype: row.parse(5)?,
+                has_binary: row.bool(6)?,
+                fields: row
+                    .text(7)?
+                    .split(' ')
+                    .filter_map(|oid| oid.parse().ok())
+                    .collect(),
+            };
+            types.0.insert(row.parse(0)?, found);
+        }
+        Ok(types)
+    }
+
+    /// A word for how values of this type look in binary: the same on another server where they are
+    /// read there as what they are here.
+    pub fn form(&self, oid: Oid) -> String {
+        self.form_of(oid.0, 0)
+    }
+
+    fn form_of(&self, oid: u32, depth: u8) -> String {
+        let Some(found) = self.0.get(&oid).filter(|_| depth < MAX_DEPTH) else {
+            return format!("type {oid}");
+        };
+        let name = found.name.as_str();
+        match found.kind {
+            _ if oid < FIRST_NORMAL_OID && TEXTS.contains(&name) => "text".to_owned(),
+            _ if oid < FIRST_NORMAL_OID => name.to_owned(),
+            'd' => self.form_of(found.base, depth + 1),
+            'e' => "enum".to_owned(),
+            'r' => format!("range of {}", self.form_of(found.subtype, depth + 1)),
+            // The OIDs of the fields' types are part of a value.
+            'c' => format!("({})", self.names(&found.fields)),
+            'b' if found.element != 0 => {
+                format!("array of {}", self.form_of(found.element, depth + 1))
+            }
+            _ => format!("another {name}"),
+        }
+    }
+
+    fn names(&self, oids: &[u32]) -> String {
+        let names = oids.iter().filter_map(|oid| self.0.get(oid));
+        let names: Vec<_> = names.map(|found| found.name.as_str()).collect();
+        names.join(", ")
+    }
+
     /// Says why a value of this type must travel as text, or nothing where binary is safe.
-    pub(super) fn text_because(&self, oid: Oid) -> Option<String> {
+    pub fn text_because(&self, oid: Oid) -> Option<String> {
         self.unsafe_reason(oid.0, 0)
     }
 
@@ -144,6 +203,24 @@ mod tests {
         for oid in [23, 1007, 20000, 20003, 20006] {
             assert_eq!(types.text_because(Oid(oid)), None, "{oid}");
         }
+    }
+
+    #[test]
+    fn forms_tell_what_is_read_as_the_same() {
+        let mut types = sample();
+        add(&mut types, 20, "int8", 'b', |_| ());
+        add(&mut types, 25, "text", 'b', |_| ());
+        add(&mut types, 1043, "varchar", 'b', |_| ());
+        add(&mut types, 30000, "small", 'd', |t| t.base = 23);
+        add(&mut types, 30001, "large", 'd', |t| t.base = 20);
+        let form = |oid| types.form(Oid(oid));
+        assert_eq!(form(25), form(1043));
+        assert_eq!(form(23), form(30000));
+        assert_ne!(form(30000), form(30001));
+        assert_eq!(form(20003), "(int4, _int4)");
+        assert_eq!(form(20000), "enum");
+        assert_eq!(form(20006), "range of int4");
+        assert!(form(20007).starts_with("type "));
     }
 
     #[test]

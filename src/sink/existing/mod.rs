@@ -1,0 +1,160 @@
+//! Tables that the target has already: held against the source's before a row moves, so that nothing
+//! is begun that cannot end well.
+
+mod fit;
+mod there;
+mod way;
+
+use std::collections::BTreeMap;
+
+use fit::fit;
+use there::There;
+use way::way;
+
+use crate::chunk::{Adaptation, Plan, TableIndex};
+use crate::pg::{Client, PgError};
+use crate::schema::{QualifiedName, Table, quote_ident_always};
+
+/// Problems in one line; the others are counted.
+const TOLD: usize = 50;
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// Why rows cannot be written into what the target has. Nothing has been changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    #[error("cannot compare the target's tables with the source's")]
+    Postgres(#[from] PgError),
+    #[error("nothing was done, as the target cannot take the rows: {}", told(.problems))]
+    Unfit { problems: Vec<String> },
+}
+
+fn told(problems: &[String]) -> String {
+    let told = problems[..problems.len().min(TOLD)].join("; ");
+    match problems.len().saturating_sub(TOLD) {
+        0 => told,
+        more => format!("{told}; and {more} more"),
+    }
+}
+
+/// What rows are written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Existing {
+    pub name: QualifiedName,
+    /// From before the migration.
+    pub had_rows: bool,
+}
+
+/// How the target's tables stand beside the source's.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    /// Tables whose rows must travel otherwise than planned.
+    pub adaptations: Vec<Adaptation>,
+    pub existing: Vec<Existing>,
+    /// What is other than on the source: lines for the user.
+    pub notes: Vec<String>,
+}
+
+/// Compares every table of the plan with what its rows are written to; names all that does not fit
+/// at once. Tables that are not empty are refused unless rows may be added (`append`).
+pub fn compare(client: &mut Client, plan: &Plan, append: bool) -> Result<Comparison, CompareError> {
+    let there = There::read(client)?;
+    let mut comparing = Comparing {
+        there: &there,
+        targets: BTreeMap::new(),
+        problems: Vec::new(),
+        comparison: Comparison::default(),
+    };
+    let tables = (0..).map(TableIndex).zip(&plan.tables);
+    for (index, table) in tables.filter(|(_, table)| !table.is_large_objects()) {
+        comparing.table(index, table);
+    }
+    comparing.look_for_rows(client, append)?;
+    match comparing.problems.is_empty() {
+        true => Ok(comparing.comparison),
+        false => Err(CompareError::Unfit {
+            problems: comparing.problems,
+        }),
+    }
+}
+
+struct Comparing<'a> {
+    there: &'a There,
+    /// What is written to, each once, with what `SELECT … FROM` it shows the rows that count.
+    targets: BTreeMap<QualifiedName, Looking>,
+    problems: Vec<String>,
+    comparison: Comparison,
+}
+
+struct Looking {
+    from: String,
+    /// An extension's table, to whose rows the source's are added in any case.
+    of_extension: bool,
+}
+
+impl Comparing<'_> {
+    fn table(&mut self, index: TableIndex, table: &Table) {
+        let through = match way(table, self.there) {
+            Ok(through) => through,
+            Err(problem) => return self.problems.push(format!("{} {problem}", table.name)),
+        };
+        let target = through.as_ref().unwrap_or(&table.name);
+        let Some(relation) = self.there.get(target) else {
+            return self.problems.push(format!("{target} is not on the target"));
+        };
+        let fit = fit(table, relation);
+        let say = |line: &String| format!("{target}: {line}");
+        self.problems.extend(fit.problems.iter().map(say));
+        self.comparison.notes.extend(fit.notes.iter().map(say));
+        if through != table.through || fit.text_because.is_some() {
+            self.comparison.adaptations.push(Adaptation {
+                table: index,
+                text_because: fit.text_because,
+                through: through.clone(),
+            });
+        }
+        let looking = Looking {
+            from: match through {
+                Some(_) => sql_name(target),
+                None => format!("ONLY {}{}", sql_name(target), table.condition_clause()),
+            },
+            of_extension: table.condition.is_some() && relation.of_extension,
+        };
+        self.targets.entry(target.clone()).or_insert(looking);
+    }
+
+    fn look_for_rows(&mut self, client: &mut Client, append: bool) -> Result<(), PgError> {
+        for (name, looking) in std::mem::take(&mut self.targets) {
+            let had_rows = match has_rows(client, &looking.from) {
+                Err(error) if error.sqlstate() == Some(INSUFFICIENT_PRIVILEGE) => None,
+                looked => Some(looked?),
+            };
+            match had_rows {
+                _ if append || looking.of_extension => {}
+                None => self.problems.push(format!(
+                    "{name} may not be read by recv's role, which so cannot see whether it is empty (recv --append writes all the same)"
+                )),
+                Some(true) => self.problems.push(format!(
+                    "{name} is not empty on the target (recv --append adds rows to it)"
+                )),
+                Some(false) => {}
+            }
+            let had_rows = had_rows.unwrap_or(true);
+            self.comparison.existing.push(Existing { name, had_rows });
+        }
+        Ok(())
+    }
+}
+
+fn has_rows(client: &mut Client, from: &str) -> Result<bool, PgError> {
+    let rows = client.query(&format!("SELECT EXISTS (SELECT FROM {from})"))?;
+    rows[0].bool(0)
+}
+
+fn sql_name(name: &QualifiedName) -> String {
+    let (schema, name) = (&name.schema, &name.name);
+    format!(
+        "{}.{}",
+        quote_ident_always(schema),
+        quote_ident_always(name)
+    )
+}
