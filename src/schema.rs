@@ -199,9 +199,23 @@ impl Table {
         )
     }
 
-    /// What rows are written to, for SQL: mostly the table itself.
+    /// What rows are written to: mostly the table itself.
+    pub fn target(&self) -> &QualifiedName {
+        self.through.as_ref().unwrap_or(&self.name)
+    }
+
+    /// The same for SQL.
     pub fn sql_target(&self) -> String {
-        sql_name(self.through.as_ref().unwrap_or(&self.name))
+        sql_name(self.target())
+    }
+
+    /// The same without what inherits from it; an ancestor that rows are written through with all
+    /// its partitions.
+    pub fn sql_alone(&self) -> String {
+        match &self.through {
+            Some(_) => self.sql_target(),
+            None => format!("ONLY {}", self.sql_name()),
+        }
     }
 }
 

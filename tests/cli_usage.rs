@@ -45,11 +45,11 @@ fn every_command_has_help() {
     let options = [
         (
             "recv",
-            "--target --listen --connect --pair-file --pair-expires --state --migration --memory --progress --log --report --pg-bin --create-db --allow-downgrade --index-jobs --journal-schema --keep-free --keep-journal --stay --give-up",
+            "--target --listen --connect --pair-file --pair-expires --state --migration --memory --progress --log --report --pg-bin --create-db --append --allow-downgrade --index-jobs --journal-schema --keep-free --keep-journal --stay --give-up",
         ),
         (
             "send",
-            "--source --listen --connect --pair-file --state --migration --memory --progress --log --report --pg-bin --jobs --chunk-size --compress --rate --no-owner --no-privileges --no-tablespaces --schema-only --keep-snapshot --on-lost-snapshot --allow-changes --give-up",
+            "--source --listen --connect --pair-file --state --migration --memory --progress --log --report --pg-bin --jobs --chunk-size --compress --rate --no-owner --no-privileges --no-tablespaces --schema-only --data-only --keep-snapshot --on-lost-snapshot --allow-changes --give-up",
         ),
         (
             "clone",

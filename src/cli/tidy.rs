@@ -24,7 +24,7 @@ pub(super) fn reset(options: &ResetOptions) -> Exit {
     }
     let consequences = place.sides.iter().map(|side| match side.role {
         Role::Send => "its snapshot is released and its plan forgotten",
-        Role::Recv => "the tables and rows that it made on the target are dropped",
+        Role::Recv => "the tables and rows that it made on the target are dropped, and tables that were empty before it are emptied",
     });
     let consequences: Vec<_> = consequences.collect();
     let question = format!("reset {}: {}", place.name, consequences.join(", and "));
@@ -64,9 +64,25 @@ fn reset_recv(name: &str, state: &StateDir, options: &ResetOptions) -> Result<()
         Reset::NoJournal => {
             println!("migration {name}: the target has no journal of it; nothing was removed there")
         }
-        Reset::Removed { target, objects } => println!(
-            "migration {name}: removed from {target}: {objects} objects and the journal; the database itself stays"
-        ),
+        Reset::Removed {
+            target,
+            objects,
+            emptied,
+            mixed,
+        } => {
+            println!(
+                "migration {name}: removed from {target}: {objects} objects and the journal; the database itself stays"
+            );
+            if emptied > 0 {
+                println!("migration {name}: {emptied} tables are empty again, as they were");
+            }
+            for table in mixed {
+                println!(
+                    "left: rows in {}: they cannot be told from those that others have put there",
+                    printable(&table)
+                );
+            }
+        }
         Reset::Kept { removed, left } => {
             println!("migration {name}: {removed} objects were removed from the target");
             for why in &left {

@@ -270,6 +270,7 @@ fn start_worker(
         encoding: transfer_encoding(&context.installed().greet.source.encoding),
         journal: context.installed().journal.clone(),
         omit: context.installed().offer.omit,
+        as_replica: context.installed().as_replica,
     };
     let left = chunks.clone();
     let writing = {

@@ -17,7 +17,8 @@ use crate::report::{
     Verified,
 };
 use crate::runtime::lock;
-use crate::schema::Format;
+use crate::schema::{Format, Table};
+use crate::sink::finish::Setting;
 use crate::sink::journal::{Contents, Journal, JournalError};
 use crate::sink::{database, finish, properties};
 use crate::state::StateDir;
@@ -47,7 +48,8 @@ impl Finishing {
         let mut client = database::connect(&self.info, &self.options.application_name())?;
         let steps = journal.read(&mut client)?.steps;
         self.display.meter.phase("sequences");
-        finish::set_sequences(&mut client, journal, &steps, &self.tail.sequences)?;
+        let (sequences, setting) = (&self.tail.sequences, self.setting());
+        finish::set_sequences(&mut client, journal, &steps, sequences, setting)?;
         self.display.meter.phase("statistics");
         if !finish::is_analyzed(&steps) {
             self.analyze(&mut client)?;
@@ -78,7 +80,7 @@ impl Finishing {
     /// ANALYZE of every table, as many at a time as index builds. A stop waits for no more than
     /// those that have begun.
     fn analyze(&self, client: &mut Client) -> Result<(), RecvError> {
-        let tables = finish::tables_to_analyze(client, &self.migration.journal)?;
+        let tables = self.tables_to_analyze(client)?;
         let tables = Mutex::new(tables.into_iter());
         let work = || -> Result<(), RecvError> {
             let mut client = database::connect(&self.info, &self.options.application_name())?;
@@ -100,6 +102,32 @@ impl Finishing {
             // A panic goes on here and is told by whoever runs this.
             joined.try_for_each(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)))
         })
+    }
+
+    /// What is not of this migration is left as it is.
+    fn tables_to_analyze(&self, client: &mut Client) -> Result<Vec<String>, RecvError> {
+        let Migration {
+            journal,
+            plan,
+            offer,
+            ..
+        } = &self.migration;
+        let mut tables = finish::tables_to_analyze(client, journal)?;
+        if offer.data_only {
+            let views = offer.refresh.iter().map(|refresh| &refresh.view);
+            let written = plan.tables.iter().map(Table::target).chain(views);
+            let loaded = finish::loaded(client, written)?;
+            tables.retain(|table| loaded.contains(table));
+        }
+        Ok(tables)
+    }
+
+    fn setting(&self) -> Setting {
+        match (self.migration.offer.data_only, self.options.append) {
+            (false, _) => Setting::Made,
+            (true, false) => Setting::Existing,
+            (true, true) => Setting::Forward,
+        }
     }
 
     fn ending(&self, report: &Report) -> Ending {

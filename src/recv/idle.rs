@@ -7,11 +7,13 @@ use twox_hash::XxHash3_128;
 
 use super::record::{ARCHIVE, FILE, PLAN, RENEWED_PLAN, Record, TARGET, Target as Noted};
 use super::{OLDEST_DUMP, RecvError};
-use crate::pg::ConnInfo;
+use crate::chunk::Plan;
+use crate::pg::{Client, ConnInfo};
 use crate::runtime::tools::{self, Tools};
 use crate::sink::archive::{Archive, RestoreOptions};
 use crate::sink::database::{self, DatabaseError};
-use crate::sink::journal::Journal;
+use crate::sink::existing::{self, Emptying};
+use crate::sink::journal::{Journal, JournalError};
 use crate::sink::undo::{Undo, Undone};
 use crate::state::{ABORTED, Aborted, PlanFigures, Standing, StateDir, StateError, glance};
 use crate::transport::auth::PIN_FILE;
@@ -31,7 +33,14 @@ pub enum Reset {
     /// There was no journal of this migration: nothing was touched.
     NoJournal,
     /// All that was ours is gone, the journal too.
-    Removed { target: String, objects: u64 },
+    Removed {
+        target: String,
+        objects: u64,
+        /// Tables that were there before, and are empty as they were.
+        emptied: usize,
+        /// Those whose rows cannot be told from others'.
+        mixed: Vec<String>,
+    },
     /// These stay, with the journal and the record, since something of the user's depends on them.
     Kept { removed: u64, left: Vec<String> },
 }
@@ -115,11 +124,34 @@ fn clear_target(
     if !left.is_empty() {
         return Ok(Reset::Kept { removed, left });
     }
+    let emptying = take_back(state, &mut client, journal)?;
     journal.drop(&mut client)?;
     Ok(Reset::Removed {
         target: info.to_string(),
         objects: removed,
+        emptied: emptying.count(),
+        mixed: emptying.mixed.iter().map(ToString::to_string).collect(),
     })
+}
+
+/// Empties what was there before and empty, by the plan that the journal is of.
+fn take_back(
+    state: &StateDir,
+    client: &mut Client,
+    journal: &Journal,
+) -> Result<Emptying, RecvError> {
+    if journal.existing(client)?.is_empty() {
+        return Ok(Emptying::default());
+    }
+    let wanted = journal.begun(client)?.plan_digest;
+    for file in [PLAN, RENEWED_PLAN] {
+        let bytes = state.read_bytes(file)?.unwrap_or_default();
+        if XxHash3_128::oneshot(&bytes) == wanted {
+            let plan: Plan = postcard::from_bytes(&bytes).map_err(|_| JournalError::Plan)?;
+            return Ok(existing::take_back(client, journal, &plan)?);
+        }
+    }
+    Err(JournalError::Plan.into())
 }
 
 /// Drops a journal that was kept, or left; whether there was one of this migration.

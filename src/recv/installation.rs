@@ -1,5 +1,6 @@
 //! Making the migration on the target: database, journal, tables, builder. All of it blocks.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,10 +18,11 @@ use crate::pg::{Client, ConnInfo};
 use crate::phase::{DumpId, Schedule, pre_data_batches};
 use crate::runtime::Brake;
 use crate::runtime::tools::{self, Tools};
+use crate::schema::Table;
 use crate::sink::archive::{Archive, RestoreOptions};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::{self, Restorer, Schema};
-use crate::sink::existing::{self, Existing};
+use crate::sink::existing::{self, CompareError, Existing};
 use crate::sink::journal::{Contents, Journal, JournalError};
 use crate::sink::objects::{self, Whose};
 use crate::sink::{extensions, finish, foresight, roles};
@@ -99,7 +101,12 @@ impl Installation {
         }
         let contents = journal.read(&mut client)?;
         extensions::make_way(&mut client, &journal, &contents.steps, &plan)?;
-        Ok(self.migration(plan, journal, schema, &contents))
+        let as_replica = self.judge_acting(&mut client, &plan)?;
+        let migration = self.migration(plan, journal, schema, &contents);
+        Ok(Migration {
+            as_replica,
+            ..migration
+        })
     }
 
     /// Refuses tables that stand in the way, or that rows do not fit into; what rows are written to
@@ -126,6 +133,24 @@ impl Installation {
             (self.say)(&note);
         }
         Ok(compared.existing)
+    }
+
+    /// Whether triggers and keys of the target's own tables are kept from acting; says which do act.
+    fn judge_acting(&self, client: &mut Client, plan: &Plan) -> Result<bool, RecvError> {
+        if !self.offer.data_only {
+            return Ok(false);
+        }
+        let tables = plan.tables.iter().filter(|t| !t.is_large_objects());
+        let targets: BTreeSet<_> = tables.map(Table::target).collect();
+        let acting = existing::acting(client, targets.into_iter())?;
+        if !acting.problems.is_empty() {
+            let problems = acting.problems;
+            return Err(CompareError::Unfit { problems }.into());
+        }
+        for note in acting.notes {
+            (self.say)(&note);
+        }
+        Ok(acting.as_replica)
     }
 
     /// What stands in the way, or will be missing, before anything is made.
@@ -271,6 +296,7 @@ impl Installation {
             plan,
             journal,
             data_durable,
+            as_replica: false,
             moving: None,
             builder,
         };

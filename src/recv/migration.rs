@@ -20,6 +20,8 @@ pub(super) struct Migration {
     pub(super) journal: Journal,
     pub(super) intake: Arc<Intake>,
     pub(super) data_durable: bool,
+    /// Writers keep the target's own triggers from acting.
+    pub(super) as_replica: bool,
     /// The data phase under way. Before the builder, which it tells of what is committed.
     pub(super) moving: Option<Moving>,
     pub(super) builder: Builder,

@@ -172,6 +172,7 @@ impl Renewing {
         let renewal = Renewal {
             offer: &self.offer,
             told,
+            plan,
             tables: &tables,
             chunks: &chunks,
         };

@@ -21,6 +21,7 @@ pub(super) struct Writing {
     pub(super) encoding: &'static str,
     pub(super) journal: Journal,
     pub(super) omit: Omit,
+    pub(super) as_replica: bool,
 }
 
 impl Writing {
@@ -93,7 +94,10 @@ impl Writing {
     fn connect(&self, shared: &Shared, slot: &Slot) -> Result<Writer, WriteError> {
         let journal = self.journal.clone();
         let writer = Writer::connect(&self.info, &self.name, self.encoding, journal)?;
-        let writer = writer.omit(self.omit);
+        let mut writer = writer.omit(self.omit);
+        if self.as_replica {
+            writer = writer.as_replica()?;
+        }
         let closer = writer.closer()?;
         slot.hold(&shared.brake, move || closer.close());
         Ok(writer)

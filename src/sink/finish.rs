@@ -1,16 +1,20 @@
 //! What comes last on the target: sequence values, materialized views, statistics.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pg::{Client, PgError};
 use crate::schema::{QualifiedName, SequenceValue, quote_ident_always, quote_literal};
 use crate::sink::journal::{Journal, JournalError, StepError};
 
 const TO_ANALYZE: &str = include_str!("analyze.sql");
+const LOADED: &str = include_str!("loaded.sql");
 /// The journal's mark for the end of the data phase: every chunk is durably committed.
 pub const DATA: &str = "data";
 const SEQUENCES: &str = "sequences";
+/// None where it was made after the snapshot, or where the server refused to make it, which is recorded.
+const SETVAL: &str = include_str!("setval.sql");
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const UNDEFINED_TABLE: &str = "42P01";
 const ANALYZE: &str = "analyze";
 
 /// Marks the data phase as over. Synchronous: everything before it in the WAL is durable with it.
@@ -18,65 +22,97 @@ pub fn end_data(client: &mut Client, journal: &Journal) -> Result<(), JournalErr
     journal.once(client, DATA, "")
 }
 
+/// Whose sequences are set, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// As on the source.
+    Made,
+    /// The same; each must be there.
+    Existing,
+    /// Rows were added to others: never back.
+    Forward,
+}
+
 /// Sets every sequence, in one transaction with its mark; those of others, as an extension's may
-/// be, are recorded.
+/// be, and those that should be there are recorded.
 pub fn set_sequences(
     client: &mut Client,
     journal: &Journal,
     done: &BTreeSet<String>,
     sequences: &[SequenceValue],
+    setting: Setting,
 ) -> Result<(), JournalError> {
     if done.contains(SEQUENCES) {
         return Ok(());
     }
-    let of_others = not_ours(client, sequences).map_err(|source| journal.failed(source))?;
+    let unfit = unfit(client, sequences, setting).map_err(|source| journal.failed(source))?;
     let (refused, ours): (Vec<_>, Vec<_>) = sequences
         .iter()
-        .partition(|s| of_others.contains(&sql_name(&s.name)));
+        .partition(|s| unfit.contains_key(&sql_name(&s.name)));
     let calls: Vec<_> = ours
         .into_iter()
         .map(|s| {
-            // None where it was made after the snapshot, or where the server refused to make it,
-            // which is recorded: setval is strict and then does nothing.
             let name = quote_literal(&sql_name(&s.name));
-            let value = s.last_value;
-            format!(
-                "SELECT setval(to_regclass({name}), {value}, {})",
-                s.is_called
-            )
+            SETVAL
+                .replace(":name", &name)
+                .replace(":value", &s.last_value.to_string())
+                .replace(":called", &s.is_called.to_string())
+                .replace(":forward", &(setting == Setting::Forward).to_string())
         })
         .chain(
             refused
                 .into_iter()
-                .map(|s| sequence_refused_sql(journal, s)),
+                .map(|s| sequence_refused_sql(journal, s, unfit[&sql_name(&s.name)])),
         )
         .collect();
     journal.once(client, SEQUENCES, &calls.join("; "))
 }
 
-/// Sequences that the role may not set.
-fn not_ours(client: &mut Client, sequences: &[SequenceValue]) -> Result<BTreeSet<String>, PgError> {
-    let names: Vec<_> = sequences
-        .iter()
-        .map(|s| quote_literal(&sql_name(&s.name)))
-        .collect();
-    let rows = client.query(&format!(
-        "SELECT name FROM unnest(ARRAY[{}]::text[]) AS name WHERE NOT has_table_privilege(to_regclass(name), 'UPDATE')",
-        names.join(", ")
-    ))?;
-    let names = rows.iter().map(|row| row.text(0).map(str::to_owned));
-    names.collect()
+/// Why a sequence cannot be set.
+#[derive(Clone, Copy)]
+enum Unfit {
+    Missing,
+    NotOurs,
 }
 
-fn sequence_refused_sql(journal: &Journal, sequence: &SequenceValue) -> String {
+/// Sequences that cannot be set.
+fn unfit(
+    client: &mut Client,
+    sequences: &[SequenceValue],
+    setting: Setting,
+) -> Result<BTreeMap<String, Unfit>, PgError> {
+    let names = sequences.iter().map(|s| sql_name(&s.name));
+    let rows = client.query(&format!(
+        "SELECT name, to_regclass(name) IS NULL FROM unnest({}) AS name \
+         WHERE NOT has_table_privilege(to_regclass(name), 'UPDATE') OR {} AND to_regclass(name) IS NULL",
+        text_array(names),
+        setting != Setting::Made
+    ))?;
+    let reason = |is_missing| match is_missing {
+        true => Unfit::Missing,
+        false => Unfit::NotOurs,
+    };
+    let unfit = rows
+        .iter()
+        .map(|row| Ok((row.text(0)?.to_owned(), reason(row.bool(1)?))));
+    unfit.collect()
+}
+
+fn text_array(texts: impl Iterator<Item = String>) -> String {
+    let literals: Vec<_> = texts.map(|text| quote_literal(&text)).collect();
+    format!("ARRAY[{}]::text[]", literals.join(", "))
+}
+
+fn sequence_refused_sql(journal: &Journal, sequence: &SequenceValue, unfit: Unfit) -> String {
+    let (why, sqlstate) = match unfit {
+        Unfit::Missing => ("is not there", UNDEFINED_TABLE),
+        Unfit::NotOurs => ("belongs to another role", INSUFFICIENT_PRIVILEGE),
+    };
     let error = StepError {
         object: format!("SEQUENCE {}", sequence.name),
         statement: String::new(),
-        message: format!(
-            "belongs to another role; its value is to be {}",
-            sequence.last_value
-        ),
-        sqlstate: INSUFFICIENT_PRIVILEGE.to_owned(),
+        message: format!("{why}; its value is to be {}", sequence.last_value),
+        sqlstate: sqlstate.to_owned(),
     };
     journal.failed_step_sql(&format!("sequence {}", sequence.name), &error)
 }
@@ -132,6 +168,18 @@ fn refresh_sql(view: &QualifiedName) -> String {
 pub fn tables_to_analyze(client: &mut Client, journal: &Journal) -> Result<Vec<String>, PgError> {
     let own = quote_literal(journal.schema());
     let rows = client.query(&TO_ANALYZE.replace(":own", &own))?;
+    rows.iter()
+        .map(|row| row.text(0).map(str::to_owned))
+        .collect()
+}
+
+/// Of these tables and views, what is to be analyzed: a partition may come with its root.
+pub fn loaded<'a>(
+    client: &mut Client,
+    names: impl Iterator<Item = &'a QualifiedName>,
+) -> Result<BTreeSet<String>, PgError> {
+    let names = text_array(names.map(sql_name));
+    let rows = client.query(&LOADED.replace(":names", &names))?;
     rows.iter()
         .map(|row| row.text(0).map(str::to_owned))
         .collect()

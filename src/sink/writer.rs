@@ -7,6 +7,7 @@ use crate::chunk::{Chunk, Digest, Part, Plan};
 use crate::pg::{Client, Closer, ConnInfo, PgError, session};
 use crate::runtime::Buffer;
 use crate::schema::{Format, Table};
+use crate::sink::existing;
 use crate::sink::journal::{Journal, PartRecord};
 use crate::sink::objects::{self, Storing};
 use crate::wire::message::Omit;
@@ -21,7 +22,7 @@ const TRAILER: &[u8] = &[0xff, 0xff];
 pub enum WriteError {
     #[error("cannot connect to the target: {0}")]
     Connect(#[source] PgError),
-    #[error("cannot write table {table}")]
+    #[error("cannot write table {table}{}", advice(source))]
     Table { table: String, source: PgError },
     #[error("cannot write chunk {chunk}")]
     Chunk { chunk: String, source: PgError },
@@ -38,6 +39,20 @@ pub enum WriteError {
     /// The decoder has ended; its own error tells why.
     #[error("the rest of chunk {chunk} did not come")]
     Incomplete { chunk: String },
+}
+
+/// What to do about rows that do not fit into a table of the user's.
+fn advice(error: &PgError) -> &'static str {
+    let routine = error.server().and_then(|server| server.routine.as_deref());
+    match (error.sqlstate(), routine) {
+        (Some("23505"), _) => {
+            " (a key is there already: take that row out of the way, and start both again)"
+        }
+        (Some("23514"), Some("ExecFindPartition")) => {
+            " (a row has no partition on the target: make one, or a DEFAULT one, and start both again)"
+        }
+        _ => "",
+    }
 }
 
 impl WriteError {
@@ -115,6 +130,13 @@ impl Writer {
     pub fn omit(mut self, omit: Omit) -> Self {
         self.omit = omit;
         self
+    }
+
+    /// Keeps triggers and foreign keys of the target's own tables from acting.
+    pub fn as_replica(mut self) -> Result<Self, WriteError> {
+        let set = self.client.execute(existing::AS_REPLICA);
+        set.map_err(WriteError::Connect)?;
+        Ok(self)
     }
 
     /// A handle that ends a blocked write from another thread.

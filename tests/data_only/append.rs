@@ -9,12 +9,14 @@ use crate::{assert_says, migrate, moved};
 fn rows_are_added_and_a_double_key_is_named() {
     let dbs = Databases::new(
         "do_append",
-        "CREATE TABLE t (i int PRIMARY KEY, s text); CREATE TABLE u (i int PRIMARY KEY);
+        "CREATE SEQUENCE ahead; SELECT setval('ahead', 10); CREATE SEQUENCE behind; SELECT setval('behind', 10);
+        CREATE TABLE t (i int PRIMARY KEY, s text); CREATE TABLE u (i int PRIMARY KEY);
         INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 2000) i;
         INSERT INTO u SELECT generate_series(1, 10)",
     );
     dbs.target_sql(
-        "CREATE TABLE t (i int PRIMARY KEY, s text); CREATE TABLE u (i int PRIMARY KEY);
+        "CREATE SEQUENCE ahead; SELECT setval('ahead', 99); CREATE SEQUENCE behind;
+        CREATE TABLE t (i int PRIMARY KEY, s text); CREATE TABLE u (i int PRIMARY KEY);
         INSERT INTO t VALUES (5000, 'mine'), (1999, 'mine'); INSERT INTO u VALUES (100)",
     );
     let send = ["--chunk-size", "256KiB", "--jobs", "1"];
@@ -23,7 +25,10 @@ fn rows_are_added_and_a_double_key_is_named() {
         end.must_end(1);
         assert_says(
             end,
-            &["public.t", "duplicate key value violates unique constraint"],
+            &[
+                "public.t (a key is there already",
+                "duplicate key value violates unique constraint",
+            ],
         );
     }
     let committed = dbs.target_sql("SELECT count(*) FROM pgpipe.chunk");
@@ -32,6 +37,8 @@ fn rows_are_added_and_a_double_key_is_named() {
     moved(&dbs, &send, &["--append"]);
     let counts = "SELECT count(*), count(DISTINCT i), (SELECT count(*) FROM u) FROM t";
     assert_eq!(dbs.target_sql(counts).trim(), "2001|2001|11");
+    let values = "SELECT (SELECT last_value FROM ahead), (SELECT last_value FROM behind)";
+    assert_eq!(dbs.target_sql(values).trim(), "99|10", "never back");
 }
 
 /// It adds to what is there, and says so where the run makes its tables itself.

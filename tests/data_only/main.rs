@@ -3,12 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod acting;
+mod again;
 mod append;
 mod columns;
+mod partitions;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::time::Duration;
+
 use support::{Databases, End, assert_nothing_left, start_recv, start_send};
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs both sides, send with `--data-only`.
 fn migrate(dbs: &Databases, send: &[&str], recv: &[&str]) -> (End, End) {

@@ -1,12 +1,16 @@
 //! Tables that the target has already: held against the source's before a row moves, so that nothing
 //! is begun that cannot end well.
 
+mod acting;
+mod emptying;
 mod fit;
 mod there;
 mod way;
 
 use std::collections::BTreeMap;
 
+pub use acting::{AS_REPLICA, Acting, acting};
+pub use emptying::{Emptying, take_back};
 use fit::fit;
 use there::There;
 use way::way;
@@ -24,7 +28,7 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 pub enum CompareError {
     #[error("cannot compare the target's tables with the source's")]
     Postgres(#[from] PgError),
-    #[error("nothing was done, as the target cannot take the rows: {}", told(.problems))]
+    #[error("the target cannot take the rows: {}", told(.problems))]
     Unfit { problems: Vec<String> },
 }
 
@@ -54,8 +58,8 @@ pub struct Comparison {
     pub notes: Vec<String>,
 }
 
-/// Compares every table of the plan with what its rows are written to; names all that does not fit
-/// at once. Tables that are not empty are refused unless rows may be added (`append`).
+/// Compares every table of the plan with what its rows are written to, and looks for keys in the
+/// way; names all that does not fit at once. Tables that are not empty are refused unless rows may be added (`append`).
 pub fn compare(client: &mut Client, plan: &Plan, append: bool) -> Result<Comparison, CompareError> {
     let there = There::read(client)?;
     let mut comparing = Comparing {
@@ -69,6 +73,8 @@ pub fn compare(client: &mut Client, plan: &Plan, append: bool) -> Result<Compari
         comparing.table(index, table);
     }
     comparing.look_for_rows(client, append)?;
+    let targets = comparing.comparison.existing.iter().map(|e| &e.name);
+    comparing.problems.extend(acting(client, targets)?.problems);
     match comparing.problems.is_empty() {
         true => Ok(comparing.comparison),
         false => Err(CompareError::Unfit {

@@ -47,6 +47,10 @@ pub enum JournalError {
     Moment,
     #[error("the journal was written to by an earlier session of recv; start both again to go on")]
     Moved,
+    #[error(
+        "the new snapshot shows other rows of {tables}, and those that were moved cannot be told from others there: take them out by hand, run `pgpipe reset` on both hosts, and begin anew"
+    )]
+    Mixed { tables: String },
     #[error("the transaction of {what} was rolled back by the server without an error")]
     RolledBack { what: String },
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Contents, Journal, JournalError};
-use crate::chunk::{ChunkId, Digest};
+use crate::chunk::{ChunkId, Digest, Plan};
 use crate::lsn::Lsn;
 use crate::pg::{Client, PgError};
 use crate::schema::{Table, quote_literal};
+use crate::sink::existing::Emptying;
 use crate::sink::finish::DATA;
 use crate::wire::message::{Moment, Offer};
 
@@ -28,6 +29,7 @@ pub struct Renewal<'a> {
     pub offer: &'a Offer,
     /// What the new snapshot was compared with.
     pub told: &'a BTreeMap<(ChunkId, u32), Digest>,
+    pub plan: &'a Plan,
     /// Emptied, as they begin again.
     pub tables: &'a [&'a Table],
     /// Every chunk with a part of such a table.
@@ -89,7 +91,8 @@ impl Journal {
         if now.steps.contains(DATA) || !now.parts.iter().all(told) {
             return Err(JournalError::Moved);
         }
-        let sql = self.renew_sql(renewal);
+        let emptying = self.emptying(client, renewal, &now)?;
+        let sql = self.renew_sql(renewal, &emptying);
         match client.execute(&sql).map_err(|e| self.failed(e))? {
             tag if tag == "COMMIT" => Ok(()),
             _ => Err(JournalError::RolledBack {
@@ -109,7 +112,29 @@ impl Journal {
         locked.map(drop).map_err(|e| self.failed(e))
     }
 
-    fn renew_sql(&self, renewal: &Renewal<'_>) -> String {
+    /// Tables that were there before are emptied only where nobody else's row is lost.
+    fn emptying(
+        &self,
+        client: &mut Client,
+        renewal: &Renewal<'_>,
+        now: &Contents,
+    ) -> Result<String, JournalError> {
+        if !renewal.offer.data_only {
+            return Ok(empty_sql(renewal.tables));
+        }
+        let existing = self.existing(client)?;
+        let is_meant = |table: &Table| renewal.tables.iter().any(|t| t.name == table.name);
+        let judged = Emptying::judge(client, &existing, renewal.plan, now, &is_meant);
+        let judged = judged.map_err(|e| self.failed(e))?;
+        if !judged.mixed.is_empty() {
+            let names: Vec<_> = judged.mixed.iter().map(ToString::to_string).collect();
+            let tables = names.join(", ");
+            return Err(JournalError::Mixed { tables });
+        }
+        judged.sql(client).map_err(|e| self.failed(e))
+    }
+
+    fn renew_sql(&self, renewal: &Renewal<'_>, emptying: &str) -> String {
         let ids: Vec<_> = renewal.chunks.iter().map(ToString::to_string).collect();
         let Offer { snapshot, plan, .. } = renewal.offer;
         let changes = RENEW
@@ -120,7 +145,7 @@ impl Journal {
             .replace(":plan", &format!("'{:032x}'", plan.digest))
             .replace(":schema", &self.sql_schema())
             .replace(":time", &quote_literal(&snapshot.time));
-        format!("{}{changes} COMMIT", empty_sql(renewal.tables))
+        format!("{emptying}{changes} COMMIT")
     }
 }
 
@@ -135,13 +160,9 @@ fn empty_sql(tables: &[&Table]) -> String {
 /// One statement for all. A table that rows are written to by itself may have others that inherit
 /// from it; an ancestor that rows are written through is emptied with all its partitions.
 fn truncate_sql(tables: &[&Table]) -> String {
-    let target = |table: &&Table| match &table.through {
-        Some(_) => table.sql_target(),
-        None => format!("ONLY {}", table.sql_name()),
-    };
     // Large objects go by the journal, once this is committed.
     let tables = tables.iter().filter(|table| !table.is_large_objects());
-    let mut targets: Vec<_> = tables.map(target).collect();
+    let mut targets: Vec<_> = tables.map(|table| table.sql_alone()).collect();
     targets.sort_unstable();
     targets.dedup();
     if targets.is_empty() {

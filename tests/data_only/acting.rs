@@ -1,0 +1,71 @@
+//! What of the target's own would act on the rows.
+
+use crate::support::Databases;
+use crate::{assert_same, assert_says, moved, refused};
+
+const TABLES: &str = "CREATE TABLE parent (i int PRIMARY KEY); CREATE TABLE child (i int, parent int); CREATE TABLE other (i int PRIMARY KEY)";
+const ROWS: &str = "INSERT INTO parent SELECT generate_series(1, 1000);
+    INSERT INTO child SELECT i, i FROM generate_series(1, 1000) i; DROP TABLE other";
+const KEYS: &str = "INSERT INTO other SELECT generate_series(1, 1000);
+    ALTER TABLE child ADD FOREIGN KEY (parent) REFERENCES parent, ADD FOREIGN KEY (i) REFERENCES other;
+    CREATE TABLE seen (i int); CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN INSERT INTO public.seen VALUES (NEW.i); RETURN NEW; END';
+    CREATE TRIGGER note AFTER INSERT ON child FOR EACH ROW EXECUTE FUNCTION see()";
+
+fn databases(name: &str) -> Databases {
+    let dbs = Databases::new(name, &format!("{TABLES}; {ROWS}"));
+    dbs.target_sql(&format!("{TABLES}; {KEYS}"));
+    dbs
+}
+
+/// A superuser loads as pg_restore --disable-triggers does: but for triggers that are made to act
+/// all the same, and these are named.
+#[test]
+fn it_is_kept_from_acting() {
+    let dbs = databases("do_replica");
+    dbs.target_sql(
+        "CREATE TRIGGER always AFTER INSERT ON parent FOR EACH ROW EXECUTE FUNCTION see();
+        ALTER TABLE parent ENABLE ALWAYS TRIGGER always; ALTER TABLE parent ADD UNIQUE (i) DEFERRABLE",
+    );
+    let (_, recv) = moved(&dbs, &["--chunk-size", "64KiB"], &[]);
+    assert_same(&dbs, "SELECT i, parent FROM child ORDER BY i");
+    let seen = dbs.target_sql("SELECT count(*) FROM seen");
+    assert_eq!(seen.trim(), "1000", "of the parent alone");
+    assert_says(
+        &recv,
+        &[
+            "trigger always of public.parent acts",
+            "constraint parent_i_key of public.parent is DEFERRABLE, and not checked",
+        ],
+    );
+    assert!(!recv.output().contains("trigger note"), "{}", recv.output());
+}
+
+/// An owner who may not do that hears which triggers act and which keys are checked; a key between
+/// two tables that are moved is in the way.
+#[test]
+fn a_plain_owner_hears_what_acts() {
+    let dbs = databases("do_plain_owner");
+    dbs.target_sql(
+        "CREATE ROLE do_owner LOGIN; ALTER DATABASE do_plain_owner OWNER TO do_owner;
+        ALTER TABLE parent OWNER TO do_owner; ALTER TABLE child OWNER TO do_owner; ALTER TABLE seen OWNER TO do_owner;
+        ALTER TABLE other OWNER TO do_owner",
+    );
+    let target = dbs
+        .target_conninfo()
+        .replace("user=postgres", "user=do_owner");
+    let recv = ["--target", target.as_str()];
+    let words = ["foreign key child_parent_fkey of public.child leads to a table"];
+    refused(&dbs, &[], &recv, &words);
+    dbs.target_sql("ALTER TABLE child DROP CONSTRAINT child_parent_fkey");
+    let (_, recv) = moved(&dbs, &[], &recv);
+    assert_same(&dbs, "SELECT i, parent FROM child ORDER BY i");
+    assert_eq!(dbs.target_sql("SELECT count(*) FROM seen").trim(), "1000");
+    assert_says(
+        &recv,
+        &[
+            "trigger note of public.child acts",
+            "foreign key child_i_fkey of public.child is checked for each row",
+        ],
+    );
+}

@@ -1,0 +1,62 @@
+//! Partitions that are not the source's.
+
+use crate::support::Databases;
+use crate::{assert_same, assert_says, migrate, moved};
+
+const SOURCE: &str = "CREATE TABLE ev (at date, i int) PARTITION BY RANGE (at);
+    CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+    CREATE TABLE ev_2 PARTITION OF ev FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+    CREATE TABLE alike (at date, i int) PARTITION BY RANGE (at);
+    CREATE TABLE alike_1 PARTITION OF alike FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+    CREATE TABLE split (i int) PARTITION BY LIST (i); CREATE TABLE split_1 PARTITION OF split FOR VALUES IN (1);
+    CREATE TABLE split_2 PARTITION OF split FOR VALUES IN (2); CREATE TABLE plain (i int);
+    INSERT INTO ev SELECT '2026-01-01'::date + i % 59, i FROM generate_series(1, 3000) i;
+    INSERT INTO alike SELECT '2026-01-01'::date + i % 31, i FROM generate_series(1, 1000) i;
+    INSERT INTO split SELECT i % 2 + 1 FROM generate_series(1, 1000) i; INSERT INTO plain SELECT generate_series(1, 1000)";
+
+/// What is not there just so goes through its ancestor; an ordinary table may be partitioned there,
+/// and the other way round.
+#[test]
+fn rows_find_their_places() {
+    let dbs = Databases::new("do_partitions", SOURCE);
+    dbs.target_sql(
+        "CREATE TABLE ev (i bigint, at date) PARTITION BY RANGE (at);
+        CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-01-10');
+        CREATE TABLE ev_rest PARTITION OF ev DEFAULT;
+        CREATE TABLE alike (at date, i int) PARTITION BY RANGE (at);
+        CREATE TABLE alike_1 PARTITION OF alike FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+        CREATE TABLE alike_2 PARTITION OF alike FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+        INSERT INTO alike_2 VALUES ('2026-02-02', 0); CREATE TABLE split (i int);
+        CREATE TABLE plain (i int) PARTITION BY HASH (i); CREATE TABLE plain_0 PARTITION OF plain FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+    );
+    moved(&dbs, &["--chunk-size", "64KiB"], &[]);
+    assert_same(&dbs, "SELECT at, i FROM ev ORDER BY i");
+    assert_same(&dbs, "SELECT at, i FROM alike_1 ORDER BY i");
+    assert_same(&dbs, "SELECT i, count(*) FROM split GROUP BY i ORDER BY i");
+    assert_same(&dbs, "SELECT i FROM plain ORDER BY i");
+    let ninth = dbs.target_sql("SELECT count(*) > 0, max(at) FROM ev_1");
+    assert_eq!(ninth.trim(), "t|2026-01-09");
+    let analyzed = "SELECT string_agg(DISTINCT tablename, ',' ORDER BY tablename) FROM pg_stats
+        WHERE tablename IN ('ev', 'alike', 'split', 'plain')";
+    assert_eq!(dbs.target_sql(analyzed).trim(), "alike,ev,plain,split");
+}
+
+/// A row without a partition stops the run, which goes on when there is one.
+#[test]
+fn a_row_without_a_partition_is_told() {
+    let dbs = Databases::new("do_no_partition", SOURCE);
+    dbs.target_sql(
+        "CREATE TABLE ev (at date, i int) PARTITION BY RANGE (at); CREATE TABLE alike (at date, i int);
+        CREATE TABLE ev_early PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+        CREATE TABLE split (i int); CREATE TABLE plain (i int)",
+    );
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    for end in [&send, &recv] {
+        end.must_end(1);
+        let words = ["a row has no partition on the target", "\"ev\""];
+        assert_says(end, &words);
+    }
+    dbs.target_sql("CREATE TABLE ev_rest PARTITION OF ev DEFAULT");
+    moved(&dbs, &[], &[]);
+    assert_same(&dbs, "SELECT at, i FROM ev ORDER BY i");
+}
