@@ -186,7 +186,7 @@ fn committed(aborted: &Aborted) -> String {
         (Some(committed), chunks) => format!("{committed} of {chunks} chunks"),
         (None, chunks) => format!("what was committed of {chunks} chunks"),
     };
-    format!("{chunks}, the tables made for them, and the journal")
+    format!("{chunks}, what was made for them, and the journal")
 }
 
 fn directory_is_left(name: &str, side: &Side, standing: &Standing) -> Option<String> {

@@ -134,9 +134,7 @@ fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
     send::Options {
         source: options.source.clone(),
         selection: options.selection.selection(),
-        terms: send::Terms {
-            content: options.selection.content(),
-        },
+        terms: options.selection.terms(),
         link: LinkSpec::Dial(String::new()),
         code: Code::Ask(Arc::new(ask_code)),
         state: state_root(&common.migration),

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::selection::{Content, Pattern, Selection};
+use crate::send::Terms;
 
 /// Which part of the source is moved. A later start goes on with the same, given or not.
 #[derive(Debug, Clone, Args)]
@@ -25,6 +26,9 @@ pub struct SelectionOptions {
     /// Move rows, sequence values and large objects alone, as pg_dump --data-only, into tables that the target has
     #[arg(long, conflicts_with_all = ["schema_only", "roles"])]
     data_only: bool,
+    /// Write rows of partitions through their roots, so that the target finds each row's partition
+    #[arg(long)]
+    load_via_partition_root: bool,
 }
 
 impl SelectionOptions {
@@ -37,7 +41,14 @@ impl SelectionOptions {
         }
     }
 
-    pub fn content(&self) -> Content {
+    pub fn terms(&self) -> Terms {
+        Terms {
+            content: self.content(),
+            through_roots: self.load_via_partition_root,
+        }
+    }
+
+    fn content(&self) -> Content {
         match (self.schema_only, self.data_only) {
             (true, _) => Content::SchemaOnly,
             (_, true) => Content::DataOnly,

@@ -48,7 +48,7 @@ impl Finishing {
         let mut client = database::connect(&self.info, &self.options.application_name())?;
         let steps = journal.read(&mut client)?.steps;
         self.display.meter.phase("sequences");
-        let (sequences, setting) = (&self.tail.sequences, self.setting());
+        let (sequences, setting) = (&self.tail.sequences, self.setting(&mut client)?);
         finish::set_sequences(&mut client, journal, &steps, sequences, setting)?;
         self.display.meter.phase("statistics");
         if !finish::is_analyzed(&steps) {
@@ -122,12 +122,15 @@ impl Finishing {
         Ok(tables)
     }
 
-    fn setting(&self) -> Setting {
-        match (self.migration.offer.data_only, self.options.append) {
-            (false, _) => Setting::Made,
-            (true, false) => Setting::Existing,
-            (true, true) => Setting::Forward,
+    fn setting(&self, client: &mut Client) -> Result<Setting, RecvError> {
+        if !self.migration.offer.data_only {
+            return Ok(Setting::Made);
         }
+        let existing = self.migration.journal.existing(client)?;
+        Ok(match existing.iter().any(|table| table.had_rows) {
+            true => Setting::Forward,
+            false => Setting::Existing,
+        })
     }
 
     fn ending(&self, report: &Report) -> Ending {

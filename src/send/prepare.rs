@@ -218,6 +218,9 @@ impl Preparation {
         if !content.has_objects() {
             catalog::liken(client, &mut tables)?;
         }
+        if self.options.terms.through_roots {
+            catalog::through_roots(client, &mut tables, &choice)?;
+        }
         let has_rows = content.has_rows();
         if has_rows {
             require_readable(client, &tables)?;

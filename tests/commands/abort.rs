@@ -28,7 +28,7 @@ fn on_sends_host() {
         &[
             "the snapshot is released",
             "no open transaction",
-            "chunks, the tables made for them, and the journal",
+            "chunks, what was made for them, and the journal",
             "pgpipe reset main",
         ],
     );

@@ -17,7 +17,7 @@ fn they_may_stand_otherwise() {
             (ARRAY['sad', 'glad', NULL]::mood[])[i % 3 + 1], i / 3.0, 'pg_class' FROM generate_series(1, 5000) i;
         CREATE TABLE same (a text, b int[]); INSERT INTO same SELECT i::text, ARRAY[i] FROM generate_series(1, 100) i;
         CREATE TABLE empty (); CREATE SEQUENCE counter; SELECT setval('counter', 77);
-        CREATE MATERIALIZED VIEW sums AS SELECT sum(n) FROM t",
+        CREATE MATERIALIZED VIEW sums AS SELECT sum(n) FROM t; SELECT lo_from_bytea(70000, 'large')",
     );
     dbs.target_sql(
         "CREATE TYPE mood AS ENUM ('glad', 'so so', 'sad');
@@ -35,6 +35,7 @@ fn they_may_stand_otherwise() {
     assert_same(&dbs, "SELECT a, b FROM same ORDER BY b");
     assert_same(&dbs, "SELECT last_value, nextval('counter') FROM t_id_seq");
     assert_same(&dbs, "SELECT * FROM sums");
+    assert_same(&dbs, "SELECT lo_get(70000)");
     let more = "SELECT count(DISTINCT own), min(more) FROM t";
     assert_eq!(dbs.target_sql(more).trim(), "5000|x");
     assert_says(

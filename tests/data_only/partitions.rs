@@ -1,6 +1,8 @@
 //! Partitions that are not the source's.
 
-use crate::support::Databases;
+use pgpipe::chunk::Plan;
+
+use crate::support::{Databases, assert_equal, migrate as migrate_all};
 use crate::{assert_same, assert_says, migrate, moved};
 
 const SOURCE: &str = "CREATE TABLE ev (at date, i int) PARTITION BY RANGE (at);
@@ -59,4 +61,31 @@ fn a_row_without_a_partition_is_told() {
     dbs.target_sql("CREATE TABLE ev_rest PARTITION OF ev DEFAULT");
     moved(&dbs, &[], &[]);
     assert_same(&dbs, "SELECT at, i FROM ev ORDER BY i");
+}
+
+/// As it is wished: whatever the target's partitions are, in any migration.
+#[test]
+fn all_go_through_their_roots_where_that_is_wished() {
+    let dbs = Databases::new("do_roots", SOURCE);
+    let (send, recv) = migrate_all(&dbs, &["--load-via-partition-root"], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    assert_equal(&dbs);
+    let bytes = std::fs::read(dbs.path("send.state/main/send/plan")).unwrap();
+    let plan: Plan = postcard::from_bytes(&bytes).unwrap();
+    let ways = plan
+        .tables
+        .iter()
+        .map(|t| (&*t.name.name, &*t.target().name));
+    let mut ways: Vec<_> = ways.collect();
+    ways.sort_unstable();
+    let expected = [
+        ("alike_1", "alike"),
+        ("ev_1", "ev"),
+        ("ev_2", "ev"),
+        ("plain", "plain"),
+        ("split_1", "split"),
+        ("split_2", "split"),
+    ];
+    assert_eq!(ways, expected);
 }

@@ -8,6 +8,7 @@ mod likeness;
 pub mod objects;
 mod refresh;
 mod roles;
+mod roots;
 
 use std::collections::HashMap;
 
@@ -22,6 +23,7 @@ pub use keys::candidates;
 pub use likeness::liken;
 pub use refresh::refresh_order;
 pub use roles::roles;
+pub use roots::through_roots;
 
 const TABLES: &str = include_str!("tables.sql");
 const SIZES: &str = include_str!("sizes.sql");
