@@ -10,6 +10,7 @@ mod columns;
 mod partitions;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
 
 use std::time::Duration;
 
