@@ -41,6 +41,23 @@ fn it_is_kept_from_acting() {
     assert!(!recv.output().contains("trigger note"), "{}", recv.output());
 }
 
+/// The rights that docs/privileges.md names are enough, of a role that owns nothing.
+#[test]
+fn a_loader_needs_few_rights() {
+    let dbs = databases("do_loader");
+    dbs.target_sql(
+        "CREATE ROLE do_loader LOGIN; GRANT CREATE ON DATABASE do_loader TO do_loader;
+        GRANT SELECT, INSERT, TRUNCATE ON TABLE parent, child TO do_loader;
+        GRANT SET ON PARAMETER session_replication_role TO do_loader",
+    );
+    let target = dbs
+        .target_conninfo()
+        .replace("user=postgres", "user=do_loader");
+    moved(&dbs, &[], &["--target", target.as_str()]);
+    assert_same(&dbs, "SELECT i, parent FROM child ORDER BY i");
+    assert_eq!(dbs.target_sql("SELECT count(*) FROM seen").trim(), "0");
+}
+
 /// An owner who may not do that hears which triggers act and which keys are checked; a key between
 /// two tables that are moved is in the way.
 #[test]
