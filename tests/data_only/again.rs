@@ -11,7 +11,8 @@ const BIG: &str = "CREATE TABLE big (i int PRIMARY KEY, s text NOT NULL);
     INSERT INTO big SELECT g, (SELECT string_agg(md5((g * 31 + i)::text), '')
         FROM generate_series(1, 8) i) FROM generate_series(1, 22000) g;
     CREATE TABLE small AS SELECT generate_series(1, 10) AS i";
-const TARGET: &str = "CREATE TABLE big (s text, i int PRIMARY KEY); CREATE TABLE small (i int);
+/// `big` travels as text.
+const TARGET: &str = "CREATE TABLE big (s text, i bigint PRIMARY KEY); CREATE TABLE small (i int);
     CREATE TABLE theirs (big int REFERENCES big ON DELETE CASCADE)";
 const SLOW: [&str; 7] = [
     "--data-only",
