@@ -314,6 +314,7 @@ fn offer() -> Offer {
         tablespaces: vec!["fast".to_owned()],
         extensions: Vec::new(),
         data_only: false,
+        role_map: pgpipe::schema::roles::RoleMap::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod database;
 mod likeness;
+pub mod roles;
 
 use std::fmt;
 

@@ -49,7 +49,7 @@ fn every_command_has_help() {
         ),
         (
             "send",
-            "--source --listen --connect --pair-file --state --migration --memory --progress --log --report --pg-bin --jobs --chunk-size --compress --rate --no-owner --no-privileges --no-tablespaces --schema-only --data-only --load-via-partition-root --keep-snapshot --on-lost-snapshot --allow-changes --give-up",
+            "--source --listen --connect --pair-file --state --migration --memory --progress --log --report --pg-bin --jobs --chunk-size --compress --rate --no-owner --no-privileges --no-tablespaces --schema-only --data-only --load-via-partition-root --map-role --keep-snapshot --on-lost-snapshot --allow-changes --give-up",
         ),
         (
             "clone",

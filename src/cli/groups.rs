@@ -9,6 +9,7 @@ use super::selecting::SelectionOptions;
 use super::values::{self, Compress, KeepFree};
 use crate::report::Mode;
 use crate::runtime::MAX_JOBS;
+use crate::schema::roles::Rename;
 use crate::send::{Formats, OnLostSnapshot};
 
 /// More workers than this rarely help one server, so the default stops here.
@@ -144,6 +145,9 @@ pub struct SourceOptions {
     /// Make the roles that own or are granted something, where the target lacks them; without passwords
     #[arg(long)]
     pub roles: bool,
+    /// Give what is the role OLD's on the source to NEW on the target: owners, privileges, policies, settings; may be repeated
+    #[arg(long, value_name = "OLD=NEW")]
+    pub map_role: Vec<Rename>,
     /// How long the snapshot outlives a send that is gone
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = values::duration)]
     pub keep_snapshot: Duration,

@@ -15,6 +15,7 @@ use super::{
 use crate::report::{
     Display, Ending, Meter, Mode, Outcome, Progress, Wish, log, one_line, summary,
 };
+use crate::schema::roles::RoleMap;
 use crate::source::keeper;
 use crate::transport::peering::{Code, LinkSpec};
 use crate::wire::handshake::PairCode;
@@ -87,13 +88,17 @@ fn send(options: &SendOptions) -> Exit {
         },
         None => Code::Ask(Arc::new(ask_code)),
     };
+    let source = match source(&options.source, &options.common) {
+        Ok(source) => source,
+        Err(exit) => return exit,
+    };
     let side = send::Options {
         link: link(&options.link),
         code,
         rate: options.rate.map(|rate| rate.bytes_per_second),
         give_up: options.link.give_up,
         stall: options.link.stall,
-        ..source(&options.source, &options.common)
+        ..source
     };
     drive(&options.common, |display| async {
         send::run(side, display)
@@ -109,7 +114,10 @@ fn ask_code() -> Result<PairCode, String> {
 }
 
 fn clone(options: &CloneOptions) -> Exit {
-    let source = source(&options.source, &options.common);
+    let source = match source(&options.source, &options.common) {
+        Ok(source) => source,
+        Err(exit) => return exit,
+    };
     let target = target(&options.target, &options.common);
     drive(&options.common, |display| async {
         clone::run(source, target, display)
@@ -129,12 +137,24 @@ fn state_root(options: &MigrationOptions) -> PathBuf {
     place::root(options.state.as_deref())
 }
 
+/// What belongs to the migration for good.
+fn terms(options: &SourceOptions) -> Result<send::Terms, Exit> {
+    let role_map = RoleMap::new(&options.map_role).map_err(|role| {
+        eprintln!("pgpipe: --map-role gives the role {role} two names");
+        Exit::Usage
+    })?;
+    Ok(send::Terms {
+        role_map,
+        ..options.selection.terms()
+    })
+}
+
 /// Send's options but for the link, which its command sets.
-fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
-    send::Options {
+fn source(options: &SourceOptions, common: &CommonOptions) -> Result<send::Options, Exit> {
+    Ok(send::Options {
         source: options.source.clone(),
         selection: options.selection.selection(),
-        terms: options.selection.terms(),
+        terms: terms(options)?,
         link: LinkSpec::Dial(String::new()),
         code: Code::Ask(Arc::new(ask_code)),
         state: state_root(&common.migration),
@@ -162,7 +182,7 @@ fn source(options: &SourceOptions, common: &CommonOptions) -> send::Options {
         stall: CLONE_GIVE_UP,
         pg_bin: common.pg_bin.clone(),
         shares_process: false,
-    }
+    })
 }
 
 /// Recv's options but for the link, which its command sets.

@@ -45,6 +45,7 @@ impl SelectionOptions {
         Terms {
             content: self.content(),
             through_roots: self.load_via_partition_root,
+            ..Terms::default()
         }
     }
 

@@ -271,6 +271,7 @@ fn start_worker(
         journal: context.installed().journal.clone(),
         omit: context.installed().offer.omit,
         as_replica: context.installed().as_replica,
+        role_map: context.installed().offer.role_map.clone(),
     };
     let left = chunks.clone();
     let writing = {

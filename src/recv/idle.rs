@@ -10,6 +10,7 @@ use super::{OLDEST_DUMP, RecvError};
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo};
 use crate::runtime::tools::{self, Tools};
+use crate::schema::roles::RoleMap;
 use crate::sink::archive::{Archive, RestoreOptions};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::existing::{self, Emptying};
@@ -104,8 +105,10 @@ fn clear_target(
         }
         other => other?,
     };
+    let mut role_map = RoleMap::default();
     if let Some(noted) = noted {
         noted.must_be(&mut client, journal.schema())?;
+        role_map = noted.role_map;
     }
     if !journal.exists(&mut client)? {
         return Ok(Reset::NoJournal);
@@ -120,6 +123,7 @@ fn clear_target(
         .pick_restore(OLDEST_DUMP, tools::major(client.server_version()))?
         .clone();
     let archive = Archive::open(&restore.path, &path, RestoreOptions::default())?;
+    let archive = archive.with_roles(role_map);
     let Undone { removed, left } = Undo::new(&mut client, journal, &archive).run()?;
     if !left.is_empty() {
         return Ok(Reset::Kept { removed, left });

@@ -83,6 +83,7 @@ impl Installation {
                 (self.say)(&warning);
             }
             let target = Target::look(&mut client, self.info.to_string(), journal.schema())?;
+            let target = target.with_roles(&self.offer.role_map);
             self.state.write(TARGET, &target)?;
             journal.create(
                 &mut client,
@@ -186,6 +187,7 @@ impl Installation {
             no_privileges: omit.privileges,
             no_tablespaces: omit.tablespaces,
         };
+        let roles = &self.offer.role_map;
         let archive = Archive::open(&pg_restore.path, &path, options)?;
         let bare = Archive::open(
             &pg_restore.path,
@@ -195,6 +197,10 @@ impl Installation {
                 ..options
             },
         )?;
+        let (archive, bare) = (
+            archive.with_roles(roles.clone()),
+            bare.with_roles(roles.clone()),
+        );
         Ok(match self.offer.data_only {
             true => Schema::without_entries(archive, bare),
             false => Schema::new(archive, bare)?,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::RecvError;
 use crate::pg::{Client, PgError};
 use crate::report::{Ending, Outcome};
+use crate::schema::roles::RoleMap;
 use crate::state::{StateDir, StateError};
 
 /// The record itself.
@@ -62,6 +63,9 @@ pub(super) struct Target {
     pub(super) database: String,
     pub(super) system_identifier: String,
     pub(super) journal_schema: String,
+    /// By which names the archive's statements go there.
+    #[serde(default)]
+    pub(super) role_map: RoleMap,
 }
 
 impl Target {
@@ -79,12 +83,19 @@ impl Target {
             database: row.text(0)?.to_owned(),
             system_identifier: row.text(1)?.to_owned(),
             journal_schema: journal_schema.to_owned(),
+            role_map: RoleMap::default(),
         })
+    }
+
+    pub(super) fn with_roles(mut self, role_map: &RoleMap) -> Self {
+        self.role_map = role_map.clone();
+        self
     }
 
     /// Refuses another database, or another journal's name, than the migration went into.
     pub(super) fn must_be(&self, client: &mut Client, schema: &str) -> Result<(), RecvError> {
         let found = Self::look(client, self.display.clone(), schema)?;
+        let found = found.with_roles(&self.role_map);
         match found == *self {
             true => Ok(()),
             false => Err(RecvError::OtherTarget {

@@ -9,6 +9,7 @@ use super::worker::{Event, Handover, Shared, WorkError};
 use crate::pg::{ConnInfo, session};
 use crate::report::{Stage, one_line};
 use crate::runtime::{Patience, Slot};
+use crate::schema::roles::RoleMap;
 use crate::sink::journal::Journal;
 use crate::sink::writer::{Piece, WriteError, Writer, Written};
 use crate::wire::message::Omit;
@@ -22,6 +23,7 @@ pub(super) struct Writing {
     pub(super) journal: Journal,
     pub(super) omit: Omit,
     pub(super) as_replica: bool,
+    pub(super) role_map: RoleMap,
 }
 
 impl Writing {
@@ -94,7 +96,7 @@ impl Writing {
     fn connect(&self, shared: &Shared, slot: &Slot) -> Result<Writer, WriteError> {
         let journal = self.journal.clone();
         let writer = Writer::connect(&self.info, &self.name, self.encoding, journal)?;
-        let mut writer = writer.omit(self.omit);
+        let mut writer = writer.omit(self.omit).roles(self.role_map.clone());
         if self.as_replica {
             writer = writer.as_replica()?;
         }

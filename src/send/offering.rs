@@ -86,6 +86,7 @@ async fn prepare(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
                 }
             }
             let (record, keeper) = taken?;
+            tell_unused_renames(context, &record);
             tell_left_out(context, &record);
             context.record = record;
             context.keeper = Some(keeper);
@@ -96,6 +97,13 @@ async fn prepare(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
             heard?;
             Err(SendError::Protocol("nothing was asked for").into())
         }
+    }
+}
+
+fn tell_unused_renames(context: &Context, record: &Record) {
+    for rename in record.prepared.iter().flat_map(|p| &p.unused_renames) {
+        let line = format!("--map-role {rename}: nothing in the database names that role");
+        (context.display.say)(&line);
     }
 }
 

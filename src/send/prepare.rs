@@ -142,6 +142,7 @@ impl Preparation {
             tablespaces: read.tablespaces,
             extensions: read.extensions,
             data_only: !self.options.terms.content.has_objects(),
+            role_map: self.options.terms.role_map.clone(),
         };
         self.go_on()?;
         record.prepared = Some(Prepared {
@@ -149,6 +150,7 @@ impl Preparation {
             baseline,
             left_behind: objects.left_behind,
             left_out: read.left_out,
+            unused_renames: read.unused_renames,
         });
         record.save(state)?;
         Ok((record, keeper))
@@ -231,14 +233,16 @@ impl Preparation {
         };
         left_out.extend(self.objects_left_out(client)?);
         left_out.extend((!has_rows).then(no_rows));
+        let (map, roles) = (&self.options.terms.role_map, catalog::roles(client)?);
         let read = Read {
+            unused_renames: map.unused(&roles),
             tables,
             refresh: match has_rows {
                 true => catalog::refresh_order(client, &choice)?,
                 false => Vec::new(),
             },
-            database: self.read_properties(client)?,
-            roles: catalog::roles(client)?,
+            database: self.read_properties(client)?.map(|d| map.database(d)),
+            roles: map.roles(roles),
             tablespaces: catalog::tablespaces(client)?,
             extensions: catalog::extensions(client)?,
             left_out,
@@ -318,6 +322,7 @@ pub(super) struct Read {
     pub(super) tablespaces: Vec<String>,
     pub(super) extensions: Vec<Extension>,
     pub(super) left_out: Vec<Skipped>,
+    pub(super) unused_renames: Vec<String>,
 }
 
 fn no_rows() -> Skipped {

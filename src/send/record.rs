@@ -45,6 +45,9 @@ pub(super) struct Prepared {
     /// What the selection leaves out, for the report.
     #[serde(default)]
     pub(super) left_out: Vec<Skipped>,
+    /// `--map-role` of roles that nothing in the database was seen to name.
+    #[serde(default)]
+    pub(super) unused_renames: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

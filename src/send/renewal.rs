@@ -122,6 +122,7 @@ impl Preparation {
             baseline,
             left_behind: objects.left_behind,
             left_out: read.left_out,
+            unused_renames: read.unused_renames,
         });
         record.save(state)?;
         Ok(record)

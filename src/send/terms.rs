@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::schema::roles::RoleMap;
 use crate::selection::Content;
 
 /// See the module. A selection is kept apart from these, as pg_dump takes it too.
@@ -14,6 +15,8 @@ pub struct Terms {
     pub content: Content,
     /// Every partition is written through its root.
     pub through_roots: bool,
+    /// Roles that have another name on the target.
+    pub role_map: RoleMap,
 }
 
 impl Terms {
@@ -21,7 +24,8 @@ impl Terms {
     /// nothing.
     pub(super) fn go_on_with(&self, first: &Self) -> bool {
         let content = self.content == Content::default() || self.content == first.content;
-        content && self.through_roots <= first.through_roots
+        let roles = self.role_map.is_empty() || self.role_map == first.role_map;
+        content && roles && self.through_roots <= first.through_roots
     }
 }
 
@@ -29,12 +33,10 @@ impl Terms {
 impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let through_roots = self.through_roots.then_some("--load-via-partition-root");
-        let words: Vec<_> = self
-            .content
-            .option()
-            .into_iter()
-            .chain(through_roots)
-            .collect();
+        let words = self.content.option().into_iter().chain(through_roots);
+        let mut words: Vec<_> = words.map(str::to_owned).collect();
+        let renames = self.role_map.renames();
+        words.extend(renames.map(|rename| format!("--map-role {rename}")));
         match words.is_empty() {
             true => f.write_str("none of these options"),
             false => f.write_str(&words.join(" ")),
@@ -56,5 +58,11 @@ mod tests {
         assert!(Terms::default().go_on_with(&schema_only));
         assert!(!schema_only.go_on_with(&Terms::default()));
         assert_eq!(schema_only.to_string(), "--schema-only");
+        let mapped = Terms {
+            role_map: RoleMap::new(&["a=\"B\"".parse().unwrap()]).unwrap(),
+            ..schema_only.clone()
+        };
+        assert!(!mapped.go_on_with(&schema_only) && schema_only.go_on_with(&mapped));
+        assert_eq!(mapped.to_string(), "--schema-only --map-role a=\"B\"");
     }
 }

@@ -8,6 +8,7 @@ use privileges::{Deed, Grant, deeds};
 
 use crate::chunk::ChunkId;
 use crate::pg::{Client, PgError};
+use crate::schema::roles::RoleMap;
 use crate::schema::{Oid, Table, objects_named, quote_ident_always, quote_literal};
 use crate::sink::journal::{Journal, StepError};
 use crate::wire::message::Omit;
@@ -38,6 +39,7 @@ pub(super) struct Storing<'a> {
     pub(super) journal: &'a Journal,
     pub(super) chunk: ChunkId,
     pub(super) omit: Omit,
+    pub(super) roles: &'a RoleMap,
 }
 
 /// An object as the source described it.
@@ -83,7 +85,7 @@ impl Storing<'_> {
         let described = rows.iter().map(|row| {
             Ok(Described {
                 oid: Oid(row.parse(0)?),
-                owner: row.text(1)?.to_owned(),
+                owner: self.roles.name(row.text(1)?).to_owned(),
                 acl: row.get(2).map(str::to_owned),
                 comment: row.get(3).map(str::to_owned),
                 labels: row.get(4).map(str::to_owned),
@@ -117,6 +119,11 @@ impl Storing<'_> {
             };
             let acl = acl.filter(|_| !self.omit.privileges);
             let grants: Option<Vec<Grant>> = acl.and_then(|acl| serde_json::from_str(acl).ok());
+            let renamed = |grants: Vec<Grant>| -> Vec<Grant> {
+                let grants = grants.into_iter();
+                grants.map(|grant| grant.renamed(self.roles)).collect()
+            };
+            let grants = grants.map(renamed);
             for deed in grants
                 .iter()
                 .flat_map(|g| deeds(&oids, owner, owner_now, g))

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::chunk::{Chunk, Digest, Part, Plan};
 use crate::pg::{Client, Closer, ConnInfo, PgError, session};
 use crate::runtime::Buffer;
+use crate::schema::roles::RoleMap;
 use crate::schema::{Format, Table};
 use crate::sink::existing;
 use crate::sink::journal::{Journal, PartRecord};
@@ -100,6 +101,7 @@ pub struct Writer {
     client: Client,
     journal: Journal,
     omit: Omit,
+    roles: RoleMap,
     /// Whether the session's table for rows of large objects is there.
     stages_objects: bool,
 }
@@ -121,6 +123,7 @@ impl Writer {
             client,
             journal,
             omit: Omit::default(),
+            roles: RoleMap::default(),
             stages_objects: false,
         })
     }
@@ -137,6 +140,13 @@ impl Writer {
         let set = self.client.execute(existing::AS_REPLICA);
         set.map_err(WriteError::Connect)?;
         Ok(self)
+    }
+
+    /// Gives owners and privileges of large objects to these roles.
+    #[must_use]
+    pub fn roles(mut self, roles: RoleMap) -> Self {
+        self.roles = roles;
+        self
     }
 
     /// A handle that ends a blocked write from another thread.
@@ -210,6 +220,7 @@ impl Writer {
             journal: &self.journal,
             chunk: chunk.id,
             omit: self.omit,
+            roles: &self.roles,
         };
         storing.run().map_err(|source| WriteError::Table {
             table: table.name.to_string(),

@@ -11,6 +11,7 @@ use crate::chunk::{Adaptation, Attempt, ChunkId, Digest, Held, TableIndex};
 use crate::codec::ChunkParams;
 use crate::lsn::Lsn;
 use crate::schema::database::{DatabaseProperties, Extension, Role};
+use crate::schema::roles::RoleMap;
 use crate::schema::{QualifiedName, SequenceValue};
 use crate::wire::frame;
 use crate::wire::handshake::{self, PROTOCOL_VERSION};
@@ -176,6 +177,10 @@ pub struct Offer {
     /// No object is made: rows go into tables that the target has.
     #[serde(default)]
     pub data_only: bool,
+    /// Roles that the archive and large objects name otherwise than the target. All else here has
+    /// the target's names.
+    #[serde(default)]
+    pub role_map: RoleMap,
 }
 
 /// A materialized view to be refreshed.

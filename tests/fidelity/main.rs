@@ -12,6 +12,7 @@ mod extension_rows;
 mod installation;
 mod judge;
 mod large_rows;
+mod mapped;
 mod privileges;
 mod refreshed;
 mod roles;

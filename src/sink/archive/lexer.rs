@@ -15,6 +15,42 @@ pub(super) fn statements(sql: &str) -> Option<Vec<&str>> {
     Some(statements)
 }
 
+/// A word, name, string or sign of a script, by its place there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl Token {
+    pub(super) fn text<'a>(&self, sql: &'a str) -> &'a str {
+        &sql[self.start..self.end]
+    }
+}
+
+/// The first token from a place on, comments left out, and none behind the last one. `None` where
+/// the text ends inside of one.
+pub(super) fn token(sql: &str, at: usize) -> Option<Option<Token>> {
+    let rest = skip_blank(&sql[at..])?;
+    let start = sql.len() - rest.len();
+    let Some(first) = rest.chars().next() else {
+        return Some(None);
+    };
+    let len = match first {
+        '"' => quoted_len(rest, '"', false)?,
+        '\'' => quoted_len(rest, '\'', sql[..start].ends_with(['E', 'e']))?,
+        '$' => dollar_quoted_len(rest)?,
+        c if is_in_word(c) => rest.find(|c| !is_in_word(c)).unwrap_or(rest.len()),
+        other => other.len_utf8(),
+    };
+    let end = start + len;
+    Some(Some(Token { start, end }))
+}
+
+fn is_in_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii()
+}
+
 fn skip_blank(mut sql: &str) -> Option<&str> {
     loop {
         sql = sql.trim_start();

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use crate::phase::{DumpId, Toc, TocError};
+use crate::schema::roles::RoleMap;
 
 mod lexer;
 mod pieces;
 mod rewrite;
+mod roles;
 mod script;
 
 pub use rewrite::{
@@ -77,6 +79,7 @@ pub struct Archive {
     pg_restore: PathBuf,
     file: PathBuf,
     options: RestoreOptions,
+    roles: RoleMap,
 }
 
 impl Archive {
@@ -94,7 +97,15 @@ impl Archive {
             pg_restore: pg_restore.to_owned(),
             file: file.to_owned(),
             options,
+            roles: RoleMap::default(),
         })
+    }
+
+    /// All SQL but [`Self::whole_sql`] names roles as the target does.
+    #[must_use]
+    pub fn with_roles(mut self, roles: RoleMap) -> Self {
+        self.roles = roles;
+        self
     }
 
     /// The entries that a restore with these options prints.
@@ -181,10 +192,17 @@ impl Archive {
         command.args(arguments);
         command.args(["--file", "-", "--use-list"]).arg(list.path());
         let text = self.run(&mut command)?;
-        String::from_utf8(text).map_err(|source| ArchiveError::NotUtf8 {
+        let text = String::from_utf8(text).map_err(|source| ArchiveError::NotUtf8 {
             file: self.file.clone(),
             source,
-        })
+        })?;
+        match self.roles.is_empty() {
+            true => Ok(text),
+            false => roles::rename(&text, &self.roles).ok_or_else(|| ArchiveError::Script {
+                program: self.pg_restore.clone(),
+                source: ScriptError::Unfinished,
+            }),
+        }
     }
 
     fn list_file(&self, ids: &[DumpId]) -> io::Result<tempfile::NamedTempFile> {

@@ -42,6 +42,8 @@ pub enum ScriptError {
     Preamble(String),
     #[error("with --clean it is not the same script with DROP statements before it")]
     Drops,
+    #[error("the script ends inside of a string or a name")]
+    Unfinished,
 }
 
 #[derive(Debug)]

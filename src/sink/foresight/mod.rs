@@ -116,10 +116,10 @@ fn about_role(facts: &Facts, role: &Role, make: bool) -> Option<String> {
         None if make && (facts.is_superuser || facts.creates_roles) => None,
         None if make => Some(format!("role {name}: needs CREATEROLE to be made")),
         None if role.owns => Some(format!(
-            "owner {name} of his objects: there is no such role on the target; make it, or use send --roles or --no-owner"
+            "owner {name} of his objects: there is no such role on the target; make it, or use send --roles, --map-role or --no-owner"
         )),
         None => Some(format!(
-            "privileges of {name}: there is no such role on the target; make it, or use send --roles or --no-privileges"
+            "privileges of {name}: there is no such role on the target; make it, or use send --roles, --map-role or --no-privileges"
         )),
         Some(false) if role.owns => Some(format!(
             "owner {name} of his objects: recv's role is not a member of it; grant it that, or use send --no-owner"

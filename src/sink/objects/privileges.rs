@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use crate::schema::roles::RoleMap;
 use crate::schema::{Oid, objects_named, quote_ident_always};
 
 /// The two kinds of privilege that large objects know.
@@ -18,6 +19,15 @@ pub(super) struct Deed {
 /// One privilege: grantor, grantee (none is PUBLIC), kind, whether it may be granted on.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Grant(String, Option<String>, String, bool);
+
+impl Grant {
+    /// By the names that roles have here.
+    pub(super) fn renamed(self, roles: &RoleMap) -> Self {
+        let Self(grantor, grantee, kind, option) = self;
+        let name = |role: &str| roles.name(role).to_owned();
+        Self(name(&grantor), grantee.as_deref().map(name), kind, option)
+    }
+}
 
 /// The statements for objects that have the same privileges. The owner's come first, as all others
 /// go back to them; then each grantor's after those that allow him to grant. `owner` is who owned
