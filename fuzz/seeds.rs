@@ -315,6 +315,7 @@ fn offer() -> Offer {
         extensions: Vec::new(),
         data_only: false,
         role_map: pgpipe::schema::roles::RoleMap::default(),
+        clean: false,
     }
 }
 

@@ -45,15 +45,15 @@ fn every_command_has_help() {
     let options = [
         (
             "recv",
-            "--target --listen --connect --pair-file --pair-expires --state --migration --memory --progress --log --report --pg-bin --create-db --append --allow-downgrade --index-jobs --journal-schema --keep-free --keep-journal --stay --give-up",
+            "--target --listen --connect --pair-file --pair-expires --state --migration --memory --progress --log --report --pg-bin --create-db --clean --append --allow-downgrade --index-jobs --journal-schema --keep-free --keep-journal --stay --give-up",
         ),
         (
             "send",
-            "--source --listen --connect --pair-file --state --migration --memory --progress --log --report --pg-bin --jobs --chunk-size --compress --rate --no-owner --no-privileges --no-tablespaces --schema-only --data-only --load-via-partition-root --map-role --keep-snapshot --on-lost-snapshot --allow-changes --give-up",
+            "--source --listen --connect --pair-file --state --migration --memory --progress --log --report --pg-bin --jobs --chunk-size --compress --rate --no-owner --no-privileges --no-tablespaces --clean --schema-only --data-only --load-via-partition-root --map-role --keep-snapshot --on-lost-snapshot --allow-changes --give-up",
         ),
         (
             "clone",
-            "--source --target --jobs --index-jobs --report --memory",
+            "--source --target --clean --jobs --index-jobs --report --memory",
         ),
         ("status", "--state --migration --watch --json"),
         ("stop", "--state --migration"),
@@ -98,6 +98,13 @@ fn a_link_is_needed_and_only_one() {
     refused(&["recv"], "--connect <HOST:PORT>");
     let both = ["send", "--listen", "0.0.0.0:1", "--connect", "h:1"];
     refused(&both, "cannot be used with");
+}
+
+#[test]
+fn nothing_is_cleaned_where_rows_alone_are_moved() {
+    let send = ["send", "--connect", "h:1", "--clean", "--data-only"];
+    refused(&send, "cannot be used with");
+    refused(&["clone", "--clean", "--data-only"], "cannot be used with");
 }
 
 #[test]

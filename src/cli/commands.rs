@@ -76,6 +76,9 @@ pub struct RecvOptions {
     /// Wait for send to come back when it stops, instead of stopping too
     #[arg(long)]
     pub stay: bool,
+    /// Let send drop what is in the way on the target, if it asks for that with its own --clean
+    #[arg(long)]
+    pub clean: bool,
     #[command(flatten)]
     pub common: CommonOptions,
 }
@@ -89,6 +92,9 @@ pub struct SendOptions {
     /// Send no faster than this, as in 500Mbit
     #[arg(long, value_name = "RATE", value_parser = values::rate)]
     pub rate: Option<Rate>,
+    /// Drop objects of the target that are in the way of those that are moved, if recv --clean lets it
+    #[arg(long, conflicts_with = "data_only")]
+    pub clean: bool,
     #[command(flatten)]
     pub common: CommonOptions,
 }
@@ -99,6 +105,9 @@ pub struct CloneOptions {
     pub source: SourceOptions,
     #[command(flatten)]
     pub target: TargetOptions,
+    /// Drop objects of the target that are in the way of those that are moved
+    #[arg(long, conflicts_with = "data_only")]
+    pub clean: bool,
     #[command(flatten)]
     pub common: CommonOptions,
 }

@@ -69,6 +69,7 @@ fn receive(options: &RecvOptions) -> Exit {
         link: link(&options.link),
         code,
         stay: options.stay,
+        clean: options.clean,
         give_up: options.link.give_up,
         stall: options.link.stall,
         ..target(&options.target, &options.common)
@@ -88,7 +89,7 @@ fn send(options: &SendOptions) -> Exit {
         },
         None => Code::Ask(Arc::new(ask_code)),
     };
-    let source = match source(&options.source, &options.common) {
+    let source = match source(&options.source, &options.common, options.clean) {
         Ok(source) => source,
         Err(exit) => return exit,
     };
@@ -114,11 +115,14 @@ fn ask_code() -> Result<PairCode, String> {
 }
 
 fn clone(options: &CloneOptions) -> Exit {
-    let source = match source(&options.source, &options.common) {
+    let source = match source(&options.source, &options.common, options.clean) {
         Ok(source) => source,
         Err(exit) => return exit,
     };
-    let target = target(&options.target, &options.common);
+    let target = recv::Options {
+        clean: options.clean,
+        ..target(&options.target, &options.common)
+    };
     drive(&options.common, |display| async {
         clone::run(source, target, display)
             .await
@@ -138,23 +142,28 @@ fn state_root(options: &MigrationOptions) -> PathBuf {
 }
 
 /// What belongs to the migration for good.
-fn terms(options: &SourceOptions) -> Result<send::Terms, Exit> {
+fn terms(options: &SourceOptions, clean: bool) -> Result<send::Terms, Exit> {
     let role_map = RoleMap::new(&options.map_role).map_err(|role| {
         eprintln!("pgpipe: --map-role gives the role {role} two names");
         Exit::Usage
     })?;
     Ok(send::Terms {
         role_map,
+        clean,
         ..options.selection.terms()
     })
 }
 
 /// Send's options but for the link, which its command sets.
-fn source(options: &SourceOptions, common: &CommonOptions) -> Result<send::Options, Exit> {
+fn source(
+    options: &SourceOptions,
+    common: &CommonOptions,
+    clean: bool,
+) -> Result<send::Options, Exit> {
     Ok(send::Options {
         source: options.source.clone(),
         selection: options.selection.selection(),
-        terms: terms(options)?,
+        terms: terms(options, clean)?,
         link: LinkSpec::Dial(String::new()),
         code: Code::Ask(Arc::new(ask_code)),
         state: state_root(&common.migration),
@@ -201,6 +210,7 @@ fn target(options: &TargetOptions, common: &CommonOptions) -> recv::Options {
         allow_downgrade: options.allow_downgrade,
         journal_schema: options.journal_schema.clone(),
         keep_journal: options.keep_journal,
+        clean: false,
         keep_free: match options.keep_free {
             None => recv::KeepFree::IfSeen,
             Some(KeepFree::Nothing) => recv::KeepFree::Nothing,

@@ -10,6 +10,7 @@ use crate::report::one_line;
 use crate::runtime::Panicked;
 use crate::runtime::tools::ToolError;
 use crate::sink::archive::ArchiveError;
+use crate::sink::clean::CleanError;
 use crate::sink::database::DatabaseError;
 use crate::sink::ddl::DdlError;
 use crate::sink::existing::CompareError;
@@ -96,6 +97,12 @@ pub enum RecvError {
     DisksUnseen,
     #[error("the target server has lost commits in a crash; start both again")]
     TakenBack,
+    #[error(
+        "send asks to drop what is in the way on the target (--clean), and recv was not told to let it: give recv --clean too"
+    )]
+    CleanNotAllowed,
+    #[error(transparent)]
+    Clean(#[from] CleanError),
     #[error(transparent)]
     Undo(#[from] UndoError),
     #[error(
@@ -159,6 +166,7 @@ impl RecvError {
             | Self::Database(DatabaseError::Postgres(source))
             | Self::Build(BuildError::Journal(JournalError::Postgres { source, .. }))
             | Self::Journal(JournalError::Postgres { source, .. }) => source.is_passing(),
+            Self::Clean(error) => error.is_resumable(),
             Self::Peer { resumable, .. } => *resumable,
             Self::Peering(error) => error.is_timeout(),
             _ => false,

@@ -20,6 +20,7 @@ use crate::runtime::Brake;
 use crate::runtime::tools::{self, Tools};
 use crate::schema::Table;
 use crate::sink::archive::{Archive, RestoreOptions};
+use crate::sink::clean::CLEANED;
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::{self, Restorer, Schema};
 use crate::sink::existing::{self, CompareError, Existing};
@@ -62,6 +63,7 @@ impl Installation {
             self.options.allow_downgrade,
         )?;
         let schema = Arc::new(self.schema(client.server_version())?);
+        let mut cleaning = None;
         if journal.exists(&mut client)? {
             let begun = journal.begun(&mut client)?;
             if begun.plan_digest != self.offer.plan.digest {
@@ -73,8 +75,12 @@ impl Installation {
             if plan.has_large_objects() {
                 objects::unlink(&mut client, &journal, Whose::BegunAgain)?;
             }
+            if !journal.made(&mut client)?.contains(CLEANED) {
+                cleaning = self.rehearsed(&journal, &schema, &plan)?;
+            }
         } else {
             let existing = self.judge_tables(&mut client, &schema, &plan)?;
+            cleaning = self.rehearsed(&journal, &schema, &plan)?;
             let warning = self
                 .room
                 .as_ref()
@@ -92,6 +98,9 @@ impl Installation {
                 &self.offer,
                 &existing,
             )?;
+        }
+        if let Some(cleaning) = cleaning {
+            cleaning.run()?;
         }
         if self.offer.make_roles {
             roles::make(&mut client, &journal, &self.offer.roles)?;
@@ -120,7 +129,9 @@ impl Installation {
     ) -> Result<Vec<Existing>, RecvError> {
         if !self.offer.data_only {
             self.foresee(client, schema)?;
-            database::require_absent(client, plan)?;
+            if !self.offer.clean {
+                database::require_absent(client, plan)?;
+            }
             return Ok(Vec::new());
         }
         if plan.has_large_objects() && !self.options.append {

@@ -2,6 +2,7 @@
 //! restores the schema around them.
 
 mod builder;
+mod cleaning;
 mod comparing;
 mod data;
 mod ending;
@@ -78,6 +79,8 @@ pub struct Options {
     pub allow_downgrade: bool,
     pub journal_schema: String,
     pub keep_journal: bool,
+    /// Whether send may have dropped what is in the way.
+    pub clean: bool,
     pub keep_free: KeepFree,
     pub stay: bool,
     pub give_up: Option<Duration>,

@@ -143,6 +143,7 @@ impl Preparation {
             extensions: read.extensions,
             data_only: !self.options.terms.content.has_objects(),
             role_map: self.options.terms.role_map.clone(),
+            clean: self.options.terms.clean,
         };
         self.go_on()?;
         record.prepared = Some(Prepared {

@@ -17,6 +17,8 @@ pub struct Terms {
     pub through_roots: bool,
     /// Roles that have another name on the target.
     pub role_map: RoleMap,
+    /// What is in the way on the target is to be dropped.
+    pub clean: bool,
 }
 
 impl Terms {
@@ -25,7 +27,8 @@ impl Terms {
     pub(super) fn go_on_with(&self, first: &Self) -> bool {
         let content = self.content == Content::default() || self.content == first.content;
         let roles = self.role_map.is_empty() || self.role_map == first.role_map;
-        content && roles && self.through_roots <= first.through_roots
+        let lasting = self.through_roots <= first.through_roots && self.clean <= first.clean;
+        content && roles && lasting
     }
 }
 
@@ -37,6 +40,7 @@ impl fmt::Display for Terms {
         let mut words: Vec<_> = words.map(str::to_owned).collect();
         let renames = self.role_map.renames();
         words.extend(renames.map(|rename| format!("--map-role {rename}")));
+        words.extend(self.clean.then(|| "--clean".to_owned()));
         match words.is_empty() {
             true => f.write_str("none of these options"),
             false => f.write_str(&words.join(" ")),
@@ -63,6 +67,12 @@ mod tests {
             ..schema_only.clone()
         };
         assert!(!mapped.go_on_with(&schema_only) && schema_only.go_on_with(&mapped));
+        let clean = Terms {
+            clean: true,
+            ..schema_only.clone()
+        };
+        assert!(!clean.go_on_with(&schema_only) && schema_only.go_on_with(&clean));
+        assert_eq!(clean.to_string(), "--schema-only --clean");
         assert_eq!(mapped.to_string(), "--schema-only --map-role a=\"B\"");
     }
 }

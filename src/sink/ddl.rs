@@ -82,6 +82,20 @@ impl Schema {
         }
     }
 
+    /// What a session must have set for all of it.
+    pub fn session_sql(&self) -> Result<String, ArchiveError> {
+        self.archive.session_sql()
+    }
+
+    /// What drops the objects, as pg_restore has it.
+    pub fn drop_statements(&self) -> Result<Vec<String>, ArchiveError> {
+        let ids: Vec<_> = self.toc.entries.iter().map(|entry| entry.id).collect();
+        match ids.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.archive.drop_statements(&ids),
+        }
+    }
+
     fn sql(&self, ids: &[DumpId]) -> Result<String, ArchiveError> {
         match ids {
             [id] => self.single(*id),
@@ -142,9 +156,7 @@ impl Restorer {
             source,
         };
         let mut client = session::open(info, name, "UTF8").map_err(failed)?;
-        client
-            .execute(&schema.archive.session_sql()?)
-            .map_err(failed)?;
+        client.execute(&schema.session_sql()?).map_err(failed)?;
         // An entry and its journal row vanish together in a crash; what must not is made durable
         // by the steps after it.
         client

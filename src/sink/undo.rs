@@ -141,15 +141,15 @@ fn is_older(entry: &Entry, older: &[String]) -> bool {
     entry.desc == "EXTENSION" && older.iter().any(|known| known == name)
 }
 
-/// Undefined table, object, function or schema: it went with another, or in an earlier run.
-fn is_gone(error: &PgError) -> bool {
+/// Undefined table, column, object, function or schema: it went with another, or in an earlier run.
+pub(super) fn is_gone(error: &PgError) -> bool {
     matches!(
         error.sqlstate(),
-        Some("42P01" | "42704" | "42883" | "3F000")
+        Some("42P01" | "42703" | "42704" | "42883" | "3F000")
     )
 }
 
-fn refusal(statement: &str, error: &PgError) -> String {
+pub(super) fn refusal(statement: &str, error: &PgError) -> String {
     let what = statement.trim_end().trim_end_matches(';');
     let why: String = error.to_string().chars().take(DETAIL_CHARS).collect();
     format!("{what}: {why}")

@@ -181,6 +181,9 @@ pub struct Offer {
     /// the target's names.
     #[serde(default)]
     pub role_map: RoleMap,
+    /// Whether what is in the way on the target is to be dropped, if recv's user lets it.
+    #[serde(default)]
+    pub clean: bool,
 }
 
 /// A materialized view to be refreshed.

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cleaned;
 mod extension_rows;
 mod installation;
 mod judge;

@@ -1,0 +1,273 @@
+//! Drops what stands in the way of an archive's objects (`--clean`), before anything is made: by the
+//! statements that pg_restore prints for that, in one transaction, without CASCADE. Where something
+//! that the archive does not have depends on what would go, nothing goes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::chunk::Plan;
+use crate::pg::{Client, Closer, PgError, Row};
+use crate::schema::quote_literal;
+use crate::sink::archive::ArchiveError;
+use crate::sink::database::{self, DatabaseError};
+use crate::sink::ddl::Schema;
+use crate::sink::journal::{Journal, JournalError};
+use crate::sink::undo::{is_gone, refusal};
+
+/// The journal's name for it.
+pub const CLEANED: &str = "cleaned";
+
+const OBJECTS: &str = include_str!("clean/objects.sql");
+const OTHER_KIND: &str = include_str!("clean/other_kind.sql");
+/// Kinds that share their names with one another.
+const ROUTINES: [&str; 3] = ["FUNCTION", "PROCEDURE", "AGGREGATE"];
+const RELATIONS_AND_TYPES: [&str; 8] = [
+    "TABLE",
+    "VIEW",
+    "MATERIALIZED VIEW",
+    "FOREIGN TABLE",
+    "SEQUENCE",
+    "INDEX",
+    "TYPE",
+    "DOMAIN",
+];
+/// A session of the target's own may hold what is to go; the user may end it and start again.
+const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '60s'";
+/// Refusals in one message; the others mostly follow from these.
+const TOLD: usize = 3;
+
+/// Why the target could not be cleaned. Nothing was dropped.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanError {
+    #[error("cannot clean the target, on which nothing was dropped")]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(
+        "--clean stops at what is not to be dropped, and has dropped nothing: {refused}; drop that by hand, or leave such objects out"
+    )]
+    InTheWay { refused: String },
+    #[error(
+        "--clean would drop the journal: the source has a schema {schema} too; name another with recv --journal-schema"
+    )]
+    OwnJournal { schema: String },
+}
+
+impl CleanError {
+    /// Whether the same command can go on later.
+    pub fn is_resumable(&self) -> bool {
+        match self {
+            Self::Postgres(source)
+            | Self::Database(DatabaseError::Postgres(source))
+            | Self::Journal(JournalError::Postgres { source, .. }) => source.is_passing(),
+            _ => false,
+        }
+    }
+}
+
+/// What goes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Doomed {
+    /// For people: `table app.t`.
+    pub objects: Vec<String>,
+    pub tables: u64,
+    /// In those tables, as far as the server has counted.
+    pub rows: u64,
+}
+
+/// A session that cleans; all of it blocks.
+pub struct Cleaning {
+    client: Client,
+    journal: Journal,
+    schema: Arc<Schema>,
+    plan: Arc<Plan>,
+}
+
+impl Cleaning {
+    pub fn new(client: Client, journal: Journal, schema: Arc<Schema>, plan: Arc<Plan>) -> Self {
+        Self {
+            client,
+            journal,
+            schema,
+            plan,
+        }
+    }
+
+    pub fn closer(&self) -> Result<Closer, CleanError> {
+        Ok(self.client.closer()?)
+    }
+
+    /// What [`Self::run`] would drop: done, and taken back.
+    pub fn rehearse(&mut self) -> Result<Doomed, CleanError> {
+        self.client.execute(&self.schema.session_sql()?)?;
+        self.client.execute(BEGIN)?;
+        let doomed = self.doomed();
+        let rolled_back = self.client.execute("ROLLBACK");
+        let doomed = doomed?;
+        rolled_back?;
+        Ok(doomed)
+    }
+
+    /// Drops, once for this migration.
+    pub fn run(mut self) -> Result<(), CleanError> {
+        let step = [CLEANED.to_owned()];
+        let mark = self.journal.steps_sql(&step);
+        // First, so that a dead recv's backend which is at the same is waited for.
+        if let Err(error) = self.client.execute(&format!("{BEGIN}; {mark}")) {
+            self.client.execute("ROLLBACK")?;
+            return match self.journal.are_done(&mut self.client, &step)? {
+                true => Ok(()),
+                false => Err(error.into()),
+            };
+        }
+        match self.drop_all().and_then(|()| self.keeps_journal(&step)) {
+            Ok(()) => self.commit(),
+            Err(error) => {
+                // The first error is the cause of another one here.
+                let _ = self.client.execute("ROLLBACK");
+                Err(error)
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), CleanError> {
+        match self.client.execute("COMMIT")?.as_str() {
+            "COMMIT" => Ok(()),
+            _ => {
+                let what = "what --clean drops".to_owned();
+                Err(JournalError::RolledBack { what }.into())
+            }
+        }
+    }
+
+    fn doomed(&mut self) -> Result<Doomed, CleanError> {
+        let mut before = objects(&mut self.client)?;
+        self.drop_all()?;
+        for key in objects(&mut self.client)?.keys() {
+            before.remove(key);
+        }
+        let mut doomed = Doomed::default();
+        for Object { name, rows } in before.into_values() {
+            doomed.objects.push(name);
+            doomed.tables += u64::from(rows.is_some());
+            doomed.rows += rows.unwrap_or(0);
+        }
+        Ok(doomed)
+    }
+
+    /// In the order that pg_restore has it. What is refused is tried again as long as others go: one
+    /// of the archive's own may stand in its way.
+    fn drop_all(&mut self) -> Result<(), CleanError> {
+        let mut todo = self.schema.drop_statements()?;
+        loop {
+            let before = todo.len();
+            let refused = self.pass(todo)?;
+            if refused.is_empty() {
+                return Ok(database::require_absent(&mut self.client, &self.plan)?);
+            }
+            if refused.len() == before {
+                return Err(in_the_way(refused));
+            }
+            todo = refused.into_iter().map(|(sql, _)| sql).collect();
+        }
+    }
+
+    /// Each in a subtransaction; those that were refused, with the reason.
+    fn pass(&mut self, todo: Vec<String>) -> Result<Vec<(String, String)>, CleanError> {
+        let mut refused = Vec::new();
+        for sql in todo {
+            let Err(error) = self.attempt(&sql)? else {
+                continue;
+            };
+            if is_gone(&error) {
+                continue;
+            }
+            match self.as_other_kind(&sql, &error)? {
+                Some(other) => {
+                    if let Err(error) = self.attempt(&other)? {
+                        refused.push((sql, refusal(&other, &error)));
+                    }
+                }
+                None => {
+                    let why = refusal(&sql, &error);
+                    refused.push((sql, why));
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    fn attempt(&mut self, sql: &str) -> Result<Result<(), PgError>, PgError> {
+        let one = format!("SAVEPOINT pgpipe_drop;\n{sql}\n;RELEASE SAVEPOINT pgpipe_drop");
+        let Err(error) = self.client.execute(&one) else {
+            return Ok(Ok(()));
+        };
+        if error.is_passing() || error.sqlstate().is_none() {
+            return Err(error);
+        }
+        let back = "ROLLBACK TO SAVEPOINT pgpipe_drop; RELEASE SAVEPOINT pgpipe_drop";
+        self.client.execute(back)?;
+        Ok(Err(error))
+    }
+
+    /// What drops an object that has the name and is no such thing as on the source.
+    fn as_other_kind(&mut self, sql: &str, error: &PgError) -> Result<Option<String>, PgError> {
+        let named = sql.strip_prefix("DROP ").and_then(|rest| {
+            let (kind, name) = rest.split_once(" IF EXISTS ")?;
+            Some((kind, name.trim_end().trim_end_matches(';')))
+        });
+        let (Some((kind, name)), Some("42809")) = (named, error.sqlstate()) else {
+            return Ok(None);
+        };
+        if ROUTINES.contains(&kind) {
+            return Ok(Some(format!("DROP ROUTINE IF EXISTS {name}")));
+        }
+        if !RELATIONS_AND_TYPES.contains(&kind) {
+            return Ok(None);
+        }
+        let sql = OTHER_KIND.replace(":name", &quote_literal(name));
+        let rows = self.client.query(&sql)?;
+        Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
+    }
+
+    /// Whatever the archive holds, what says how far we are stays.
+    fn keeps_journal(&mut self, step: &[String]) -> Result<(), CleanError> {
+        match self.journal.are_done(&mut self.client, step) {
+            Ok(true) => Ok(()),
+            Err(error) if !is_gone(&error) => Err(error.into()),
+            _ => Err(CleanError::OwnJournal {
+                schema: self.journal.schema().to_owned(),
+            }),
+        }
+    }
+}
+
+struct Object {
+    name: String,
+    /// Of a table.
+    rows: Option<u64>,
+}
+
+/// The users' objects by catalog and OID.
+fn objects(client: &mut Client) -> Result<BTreeMap<(u32, u32), Object>, PgError> {
+    let object = |row: &Row| {
+        let rows = row.get(3).map(|_| row.parse(3)).transpose()?;
+        let name = row.text(2)?.to_owned();
+        Ok(((row.parse(0)?, row.parse(1)?), Object { name, rows }))
+    };
+    client.query(OBJECTS)?.iter().map(object).collect()
+}
+
+fn in_the_way(refused: Vec<(String, String)>) -> CleanError {
+    let more = refused.len().saturating_sub(TOLD);
+    let told = refused.into_iter().take(TOLD).map(|(_, why)| why);
+    let mut refused = told.collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        refused += &format!("; and {more} more");
+    }
+    CleanError::InTheWay { refused }
+}
