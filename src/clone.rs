@@ -62,6 +62,7 @@ pub async fn run(
     let silent = Display {
         meter: Arc::new(Meter::new()),
         say: Arc::new(|_: &str| ()),
+        say_of_server: Arc::clone(&display.say_of_server),
         stop: display.stop.clone(),
         wish: display.wish.clone(),
     };

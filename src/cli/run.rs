@@ -245,10 +245,11 @@ where
         let stopping = move || notice.line("stopping; once more to stop at once");
         let interrupt = Interrupt::install(wish.clone(), stopping)
             .map_err(|error| (false, format!("cannot handle signals: {error}")))?;
-        let speaker = Arc::clone(&progress);
+        let (speaker, server) = (Arc::clone(&progress), Arc::clone(&progress));
         let display = Display {
             meter,
             say: Arc::new(move |text: &str| speaker.line(text)),
+            say_of_server: Arc::new(move |text: &str| server.line(text)),
             stop: interrupt.stop(),
             wish,
         };

@@ -163,6 +163,7 @@ mod tests {
         Display {
             meter: Arc::new(Meter::new()),
             say: Arc::new(|_: &str| ()),
+            say_of_server: Arc::new(|_: &str| ()),
             stop: wish.stopping(),
             wish,
         }

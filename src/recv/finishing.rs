@@ -59,7 +59,7 @@ impl Finishing {
         if let Some(database) = &offer.database {
             properties::apply(&mut client, journal, &steps, database, offer.omit)?;
             if database.is_read_only() {
-                (self.display.say)(READ_ONLY);
+                (self.display.say_of_server)(READ_ONLY);
             }
         }
         self.display.meter.end_phase();

@@ -54,7 +54,7 @@ async fn make(
         options: context.options.clone(),
         info: context.info.clone(),
         room: context.room.clone(),
-        say: Arc::clone(&context.display.say),
+        say: Arc::clone(&context.display.say_of_server),
         state: Arc::clone(&context.state),
         brake: Arc::clone(&brake),
         greet: greet.clone(),

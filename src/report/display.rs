@@ -15,6 +15,9 @@ pub struct Display {
     pub meter: Arc<Meter>,
     /// Prints a line without tearing a progress bar.
     pub say: Arc<dyn Fn(&str) + Send + Sync>,
+    /// The same for what concerns this side's own server alone: shown of both sides where they share a
+    /// process.
+    pub say_of_server: Arc<dyn Fn(&str) + Send + Sync>,
     /// Turns true when the user wants to stop, or to give the migration up.
     pub stop: watch::Receiver<bool>,
     /// The same wish with its reason; asks and answers from outside go here.

@@ -128,7 +128,13 @@ fn what_depends_on_it_stops_it() {
     }
     assert_untouched(&dbs);
     dbs.target_sql("DROP VIEW public.report");
-    clone().must_end(0);
+    let end = clone();
+    end.must_end(0);
+    assert!(
+        end.stderr.contains("objects of the target will be dropped"),
+        "{}",
+        end.stderr
+    );
     assert_cleaned(&dbs);
 }
 
