@@ -234,7 +234,8 @@ pub fn objects_named(oids: &[Oid]) -> String {
     format!("LARGE {noun} {}{more}", told.join(", "))
 }
 
-fn sql_name(name: &QualifiedName) -> String {
+/// A name with both parts quoted, whatever they are.
+pub fn sql_name(name: &QualifiedName) -> String {
     format!(
         "{}.{}",
         quote_ident_always(&name.schema),

@@ -32,6 +32,10 @@ pub enum SendError {
     )]
     UnloggedOnStandby { table: String },
     #[error(
+        "the selection leaves {partition} out, and rows of {ancestor} may belong there on the target, where its partitions' hash is another one: select {ancestor} with all its partitions, or leave it out too"
+    )]
+    BrokenFamily { partition: String, ancestor: String },
+    #[error(
         "role {role} may not read {} of the source (send names each); grant it that, or use another role: docs/privileges.md",
         objects(.unreadable)
     )]

@@ -33,14 +33,14 @@ pub use terms::Terms;
 
 use crate::codec::Tuner;
 use crate::control;
-use crate::pg::{ConnInfo, session as pg_session};
+use crate::pg::{Client, ConnInfo, session as pg_session};
 use crate::report::{Display, Ending, ObjectError, Outcome};
 use crate::runtime::tools::{Tool, Tools};
 use crate::runtime::{Budget, Panicked, blocking};
-use crate::selection::Selection;
-use crate::source::choice;
+use crate::selection::{Content, Selection};
+use crate::source::choice::Choice;
 use crate::source::keeper::{Keeper, KeeperError};
-use crate::source::{privileges, server};
+use crate::source::{catalog, choice, privileges, server};
 use crate::state::{Aborted, StateDir};
 use crate::transport::Limits;
 use crate::transport::peering::{Code, LinkSpec, Peering};
@@ -376,6 +376,8 @@ async fn inspect(options: &Options, is_new: bool) -> Result<Inspected, SendError
         let source = server::describe(&mut client, &info)?;
         if is_new {
             choice::require(&mut client, &options.selection)?;
+            let choice = choice::choose(&mut client, &options.selection)?;
+            require_whole_families(&mut client, &choice, options.terms.content)?;
         }
         let pg_dump = Tools::find(options.pg_bin.as_deref())
             .pick_dump(found)?
@@ -388,6 +390,25 @@ async fn inspect(options: &Options, is_new: bool) -> Result<Inspected, SendError
         })
     })
     .await
+}
+
+/// Without all its partitions such a table could not take some of its rows on the target. Where that
+/// has its own tables, those decide which partitions there are.
+fn require_whole_families(
+    client: &mut Client,
+    choice: &Choice,
+    content: Content,
+) -> Result<(), SendError> {
+    if content != Content::Whole {
+        return Ok(());
+    }
+    match catalog::broken_family(client, choice)? {
+        None => Ok(()),
+        Some(orphaned) => Err(SendError::BrokenFamily {
+            partition: orphaned.partition,
+            ancestor: orphaned.ancestor,
+        }),
+    }
 }
 
 fn budget(options: &Options) -> Budget {

@@ -12,7 +12,7 @@ use twox_hash::XxHash3_128;
 use super::record::{ARCHIVE, PLAN, Prepared, RENEWED_PLAN, Record};
 use super::session::Context;
 use super::worker::WorkError;
-use super::{Formats, Options, SendError};
+use super::{Formats, Options, SendError, require_whole_families};
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, session};
 use crate::planner::{self, Candidates, Cut};
@@ -221,6 +221,7 @@ impl Preparation {
         if !content.has_objects() {
             catalog::liken(client, &mut tables)?;
         }
+        require_whole_families(client, &choice, content)?;
         if self.options.terms.through_roots {
             catalog::through_roots(client, &mut tables, &choice)?;
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pg::{Client, PgError};
-use crate::schema::{QualifiedName, SequenceValue, quote_ident_always, quote_literal};
+use crate::schema::{QualifiedName, SequenceValue, quote_literal, sql_name};
 use crate::sink::journal::{Journal, JournalError, StepError};
 
 const TO_ANALYZE: &str = include_str!("analyze.sql");
@@ -234,12 +234,4 @@ pub(super) fn record(
 /// Marks statistics as gathered.
 pub fn end_analyze(client: &mut Client, journal: &Journal) -> Result<(), JournalError> {
     journal.once(client, ANALYZE, "")
-}
-
-fn sql_name(name: &QualifiedName) -> String {
-    format!(
-        "{}.{}",
-        quote_ident_always(&name.schema),
-        quote_ident_always(&name.name)
-    )
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::support::{Databases, End, assert_nothing_left, start_recv, start_send};
+use super::support::{Databases, End, assert_nothing_left, migrate, start_recv, start_send};
 
 const SQL: &str = "CREATE SCHEMA app; CREATE TABLE app.t AS SELECT i, repeat('x', 500) x FROM generate_series(1, 20000) i;
     CREATE TABLE app.u AS SELECT 1 i";
@@ -65,6 +65,46 @@ fn what_belongs_to_the_system_is_refused() {
         let end = sent(&dbs, &args);
         end.must_end(1);
         assert_says(&end, &["pg_catalog.", "belongs to the system"]);
+    }
+}
+
+/// Enums hash otherwise on the target: rows of one partition may belong to any other there.
+#[test]
+fn a_hash_family_that_is_not_whole_is_refused() {
+    let dbs = Databases::new(
+        "family",
+        "CREATE TYPE mood AS ENUM ('sad', 'glad', 'so', 'la');
+         CREATE TABLE \"Moods\" (m mood, i int) PARTITION BY HASH (m);
+         CREATE TABLE moods_0 PARTITION OF \"Moods\" FOR VALUES WITH (MODULUS 2, REMAINDER 0) PARTITION BY RANGE (i);
+         CREATE TABLE moods_1 PARTITION OF \"Moods\" FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         CREATE TABLE moods_0_low PARTITION OF moods_0 FOR VALUES FROM (0) TO (50);
+         CREATE TABLE moods_0_high PARTITION OF moods_0 FOR VALUES FROM (50) TO (100);
+         INSERT INTO \"Moods\" SELECT unnest(enum_range(NULL::mood)), i FROM generate_series(0, 99) i;
+         CREATE TABLE other (i int) PARTITION BY HASH (i);
+         CREATE TABLE other_0 PARTITION OF other FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE other_1 PARTITION OF other FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         INSERT INTO other SELECT generate_series(1, 100)",
+    );
+    for (left_out, named) in [
+        ("moods_1", "leaves public.moods_1 out"),
+        ("moods_0_high", "leaves public.moods_0_high out"),
+        ("moods_0", "leaves public.moods_0 out"),
+    ] {
+        let end = sent(&dbs, &["--exclude-table", left_out]);
+        end.must_end(1);
+        assert_says(&end, &[named, "rows of public.\"Moods\" may belong"]);
+    }
+    // The hash of an integer is the same everywhere, and without the parent each is a table of its own.
+    let options = [
+        "--exclude-table=other_1",
+        "--exclude-table=\"Moods\"",
+        "--exclude-table=moods_0_low",
+    ];
+    let (send, _) = migrate(&dbs, &options, &[]);
+    send.must_end(4);
+    for table in ["other_0", "moods_0_high", "moods_1"] {
+        let rows = format!("SELECT count(*), sum(i) FROM {table}");
+        assert_eq!(dbs.target_sql(&rows), dbs.source_sql(&rows), "{table}");
     }
 }
 

@@ -1,8 +1,7 @@
 //! What of the target's own acts on rows as they come: triggers, and the checks of keys.
 
-use super::sql_name;
 use crate::pg::{Client, PgError};
-use crate::schema::{QualifiedName, quote_literal};
+use crate::schema::{QualifiedName, quote_literal, sql_name};
 
 const ACTING: &str = include_str!("acting.sql");
 /// Triggers, but those that are made for it, and foreign keys do not act in such a session.

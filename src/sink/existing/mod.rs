@@ -17,7 +17,7 @@ use way::way;
 
 use crate::chunk::{Adaptation, Plan, TableIndex};
 use crate::pg::{Client, PgError};
-use crate::schema::{QualifiedName, Table, quote_ident_always};
+use crate::schema::{QualifiedName, Table, sql_name};
 
 /// Problems in one line; the others are counted.
 const TOLD: usize = 50;
@@ -154,13 +154,4 @@ impl Comparing<'_> {
 fn has_rows(client: &mut Client, from: &str) -> Result<bool, PgError> {
     let rows = client.query(&format!("SELECT EXISTS (SELECT FROM {from})"))?;
     rows[0].bool(0)
-}
-
-fn sql_name(name: &QualifiedName) -> String {
-    let (schema, name) = (&name.schema, &name.name);
-    format!(
-        "{}.{}",
-        quote_ident_always(schema),
-        quote_ident_always(name)
-    )
 }

@@ -3,6 +3,7 @@
 
 mod database;
 mod extensions;
+mod families;
 mod keys;
 mod likeness;
 pub mod objects;
@@ -19,6 +20,7 @@ use crate::source::choice::Choice;
 
 pub use database::{properties, tablespaces};
 pub use extensions::extensions;
+pub use families::broken_family;
 pub use keys::candidates;
 pub use likeness::liken;
 pub use refresh::refresh_order;
