@@ -9,6 +9,7 @@ mod held;
 mod journal;
 mod random;
 mod recv;
+mod scene;
 mod send;
 mod stalls;
 mod stops;

@@ -1,13 +1,11 @@
 //! The target server crashes: what it had made durable stays, unlogged tables it empties.
 
-use pgpipe::demo::cluster::{Cluster, ClusterOptions, StopMode};
-use pgpipe::demo::compare;
-use pgpipe::pg::{Client, ConnInfo};
 use rustix::process::Signal;
 
 use crate::journal::wait_for_chunks;
+use crate::scene::{DATA_IS_DURABLE, Scene};
 use crate::support::holds::Hold;
-use crate::support::{Databases, Run, assert_equal, poll, start_recv, start_send};
+use crate::support::{Databases, assert_equal, poll, start_send};
 use crate::{DATA, LIMIT, SLOW, start_both};
 
 /// Some three chunks each.
@@ -16,60 +14,6 @@ const UNLOGGED: &str = "CREATE UNLOGGED TABLE fleeting (i int PRIMARY KEY, s tex
         FROM generate_series(1, 8) i) FROM generate_series(1, 12000) g;
     CREATE TABLE lasting (i int PRIMARY KEY, s text);
     INSERT INTO lasting SELECT * FROM fleeting;";
-
-/// Shared databases but for the target, which is a server of this test alone.
-struct Scene {
-    dbs: Databases,
-    target: Cluster,
-}
-
-impl Scene {
-    fn new(name: &str, sql: &str) -> Self {
-        let target = Cluster::start(&ClusterOptions::default()).unwrap();
-        target.create_database(name).unwrap();
-        let dbs = Databases::without_target(name, "", sql);
-        Self { dbs, target }
-    }
-
-    fn start(&self, recv: &[&str]) -> (Run, Run) {
-        let conninfo = self.target.conninfo(self.dbs.name());
-        let recv = start_recv(&self.dbs, &[&["--target", &conninfo], recv].concat());
-        (start_send(&self.dbs, &SLOW), recv)
-    }
-
-    #[track_caller]
-    fn wait_until(&self, sql: &str) {
-        let is_so = || {
-            let answer = self.target.psql(self.dbs.name(), sql).unwrap_or_default();
-            (answer.trim() == "t").then_some(())
-        };
-        poll(LIMIT, is_so).unwrap_or_else(|| panic!("never true on the target: {sql}"));
-    }
-
-    /// Holds up the indexes of `table`, not its rows, as long as it lives.
-    fn hold_indexes(&self, table: &str) -> Client {
-        self.wait_until(&format!("SELECT count(*) > 0 FROM pgpipe.chunk, {table}"));
-        let conninfo = self.target.conninfo(self.dbs.name());
-        let info = ConnInfo::resolve(&conninfo, &|_| None).unwrap();
-        let mut session = Client::connect(&info, "the application").unwrap();
-        let lock = format!("BEGIN; LOCK TABLE {table} IN ROW EXCLUSIVE MODE");
-        session.execute(&lock).unwrap();
-        session
-    }
-
-    fn crash(&mut self) {
-        self.target.stop(StopMode::Immediate).unwrap();
-    }
-
-    #[track_caller]
-    fn assert_equal(&self) {
-        let name = self.dbs.name();
-        let (source, target) = (self.dbs.source().database(name), self.target.database(name));
-        assert_eq!(compare::differences(&source, &target).unwrap(), []);
-    }
-}
-
-const DATA_IS_DURABLE: &str = "SELECT EXISTS (SELECT FROM pgpipe.step WHERE step = 'data')";
 
 #[test]
 fn unlogged_rows_are_sent_again_before_the_data_phase_ends() {
