@@ -12,6 +12,8 @@ SET TimeZone = 'UTC';
 SET bytea_output = 'hex';
 SET extra_float_digits = 3;
 SET lc_monetary = 'C';
+-- What is done is durable; sessions that leave that to a later one's commit say so.
+SET synchronous_commit = on;
 -- Fail rather than read or write part of a table.
 SET row_security = off;
 -- Every scan from the first page on, and no helpers that the plan did not count.

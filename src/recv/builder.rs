@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::entries::Entries;
 use crate::pg::ConnInfo;
 use crate::phase::{Refreshes, Schedule, Task};
 use crate::report::one_line;
 use crate::runtime::{Brake, Panicked, Patience, Slot, Workers, lock};
 use crate::schema::Oid;
-use crate::sink::ddl::{DdlError, Restored, Restorer, Schema};
+use crate::sink::ddl::{self, DdlError, Restored, Restorer, Schema};
 use crate::sink::finish::{self, Refreshed};
 use crate::sink::journal::{Journal, JournalError};
 use crate::wire::message::Refresh;
@@ -62,6 +63,8 @@ pub(super) struct Site {
     /// `maintenance_work_mem` of each session, if planned.
     pub(super) work_mem_mib: Option<u64>,
     pub(super) refresh: Vec<Refresh>,
+    /// What the journal must have.
+    pub(super) entries: Arc<Entries>,
 }
 
 struct Shared {
@@ -82,8 +85,6 @@ struct Progress {
     /// Threads that have not ended.
     live: usize,
     failed: Option<BuildError>,
-    /// Steps that the journal must have.
-    steps: usize,
 }
 
 /// Whether objects have been given to owners who could not have them before.
@@ -108,7 +109,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn start(site: Site, steps: usize, schedule: Schedule) -> Self {
+    pub(super) fn start(site: Site, schedule: Schedule) -> Self {
         let jobs = site.jobs.max(1);
         let progress = Progress {
             schedule,
@@ -117,7 +118,6 @@ impl Builder {
             stopped: false,
             live: jobs,
             failed: None,
-            steps,
         };
         let shared = Arc::new(Shared {
             site,
@@ -230,7 +230,6 @@ fn perform(
 fn connect(shared: &Shared, number: usize, slot: &Slot) -> Result<Restorer, BuildError> {
     let site = &shared.site;
     let name = format!("{} index {number}", site.name);
-    let known = lock(&shared.progress).steps;
     let mut restorer = Restorer::connect(
         &site.info,
         &name,
@@ -244,10 +243,8 @@ fn connect(shared: &Shared, number: usize, slot: &Slot) -> Result<Restorer, Buil
         let _ = cancel.cancel();
         closer.close();
     });
-    match site.journal.read(restorer.client())?.steps.len() < known {
-        true => Err(BuildError::TakenBack),
-        false => Ok(restorer),
-    }
+    let found = site.entries.find(&site.journal, restorer.client())?;
+    found.map(|_| restorer).ok_or(BuildError::TakenBack)
 }
 
 impl Shared {
@@ -285,13 +282,11 @@ impl Shared {
     }
 
     fn end(&self, task: &Task, restored: &Restored) {
-        self.change(|progress| {
-            progress.steps += task.ids.len();
-            match restored {
-                Restored::Done => progress.schedule.done(task),
-                Restored::Built => progress.schedule.built(task),
-                Restored::Failed(ids) => progress.schedule.partly_failed(task, ids),
-            }
+        self.site.entries.add(ddl::steps(task, restored));
+        self.change(|progress| match restored {
+            Restored::Done => progress.schedule.done(task),
+            Restored::Built => progress.schedule.built(task),
+            Restored::Failed(ids) => progress.schedule.partly_failed(task, ids),
         });
     }
 
@@ -334,6 +329,7 @@ impl Shared {
         });
         if let (Some(error), false) = (refused, again) {
             finish::refresh_refused(restorer.client(), journal, view, &error)?;
+            self.site.entries.add([finish::refresh_step(view)]);
         }
         Ok(())
     }

@@ -44,37 +44,53 @@ impl Finishing {
     /// Finishes the target, records the report, and drops the journal, in this order: a crash
     /// between the last two leaves a journal that the next start drops.
     pub(super) fn run(mut self) -> Result<Record, RecvError> {
-        let journal = &self.migration.journal;
         let mut client = database::connect(&self.info, &self.options.application_name())?;
-        let steps = journal.read(&mut client)?.steps;
-        self.display.meter.phase("sequences");
-        let (sequences, setting) = (&self.tail.sequences, self.setting(&mut client)?);
-        finish::set_sequences(&mut client, journal, &steps, sequences, setting)?;
-        self.display.meter.phase("statistics");
-        if !finish::is_analyzed(&steps) {
-            self.analyze(&mut client)?;
-            finish::end_analyze(&mut client, journal)?;
-        }
-        let offer = &self.migration.offer;
-        if let Some(database) = &offer.database {
-            properties::apply(&mut client, journal, &steps, database, offer.omit)?;
-            if database.is_read_only() {
-                (self.display.say_of_server)(READ_ONLY);
-            }
-        }
-        self.display.meter.end_phase();
-        let report = self.report(&journal.read(&mut client)?);
+        self.complete(&mut client)?;
+        let report = self.report(&self.find(&mut client)?);
         self.record.finished = Some(Finished {
             exit: self.ending(&report).code(),
             report: report.to_json(),
             acknowledged: false,
         });
         self.record.save(&self.state)?;
+        let journal = &self.migration.journal;
         match self.options.keep_journal {
             true => journal.wake(&mut client)?,
             false => journal.drop(&mut client)?,
         }
         Ok(self.record)
+    }
+
+    /// What comes last, each once. All of it by one session: had the server crashed since that found
+    /// every entry, it would have ended too, and its synchronous commits make them durable.
+    fn complete(&self, client: &mut Client) -> Result<(), RecvError> {
+        let journal = &self.migration.journal;
+        let steps = self.find(client)?.steps;
+        self.display.meter.phase("sequences");
+        let (sequences, setting) = (&self.tail.sequences, self.setting(client)?);
+        finish::set_sequences(client, journal, &steps, sequences, setting)?;
+        self.display.meter.phase("statistics");
+        if !finish::is_analyzed(&steps) {
+            self.analyze(client)?;
+            finish::end_analyze(client, journal)?;
+        }
+        let offer = &self.migration.offer;
+        if let Some(database) = &offer.database {
+            properties::apply(client, journal, &steps, database, offer.omit)?;
+            if database.is_read_only() {
+                (self.display.say_of_server)(READ_ONLY);
+            }
+        }
+        self.display.meter.end_phase();
+        Ok(())
+    }
+
+    /// The journal, if it has every entry that was restored.
+    fn find(&self, client: &mut Client) -> Result<Contents, RecvError> {
+        let Migration {
+            entries, journal, ..
+        } = &self.migration;
+        entries.find(journal, client)?.ok_or(RecvError::TakenBack)
     }
 
     /// ANALYZE of every table, as many at a time as index builds. A stop waits for no more than

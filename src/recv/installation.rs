@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use twox_hash::XxHash3_128;
 
 use super::builder::{Builder, Site};
+use super::entries::Entries;
 use super::intake::Intake;
 use super::migration::Migration;
 use super::record::{ARCHIVE, PLAN, TARGET, Target};
@@ -112,7 +113,7 @@ impl Installation {
         let contents = journal.read(&mut client)?;
         extensions::make_way(&mut client, &journal, &contents.steps, &plan)?;
         let as_replica = self.judge_acting(&mut client, &plan)?;
-        let migration = self.migration(plan, journal, schema, &contents);
+        let migration = self.migration(plan, journal, schema, contents);
         Ok(Migration {
             as_replica,
             ..migration
@@ -284,7 +285,7 @@ impl Installation {
         plan: Arc<Plan>,
         journal: Journal,
         schema: Arc<Schema>,
-        contents: &Contents,
+        contents: Contents,
     ) -> Migration {
         let gates = plan.tables_with_rows();
         let gates = gates.into_iter().map(|t| (t.oid, t.bytes));
@@ -292,6 +293,7 @@ impl Installation {
         let schedule = Schedule::new(&schema.toc, gates).restore(done, built);
         let data_durable = contents.steps.contains(finish::DATA);
         let committed = contents.committed(&plan);
+        let entries = Arc::new(Entries::new(contents.steps));
         let site = Site {
             info: self.info.clone(),
             name: self.options.application_name(),
@@ -304,8 +306,8 @@ impl Installation {
                 .then(|| work_mem_mib(self.options.index_jobs))
                 .flatten(),
             refresh: self.offer.refresh.clone(),
+            entries: Arc::clone(&entries),
         };
-        let builder = Builder::start(site, contents.steps.len(), schedule);
         let mut migration = Migration {
             greet: self.greet.clone(),
             offer: self.offer.clone(),
@@ -315,7 +317,8 @@ impl Installation {
             data_durable,
             as_replica: false,
             moving: None,
-            builder,
+            builder: Builder::start(site, schedule),
+            entries,
         };
         migration.adopt(&committed);
         migration

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::builder::Builder;
 use super::data::Moving;
+use super::entries::Entries;
 use super::intake::Intake;
 use crate::chunk::{ChunkId, Plan};
 use crate::report::Meter;
@@ -25,6 +26,8 @@ pub(super) struct Migration {
     /// The data phase under way. Before the builder, which it tells of what is committed.
     pub(super) moving: Option<Moving>,
     pub(super) builder: Builder,
+    /// What the journal must have before the end.
+    pub(super) entries: Arc<Entries>,
 }
 
 /// What is marked when the journal has a chunk.

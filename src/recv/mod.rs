@@ -6,6 +6,7 @@ mod cleaning;
 mod comparing;
 mod data;
 mod ending;
+mod entries;
 mod error;
 mod fetch;
 mod finishing;

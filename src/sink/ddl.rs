@@ -365,6 +365,15 @@ impl Restorer {
     }
 }
 
+/// The steps that the journal has once a task has ended so.
+pub fn steps(task: &Task, restored: &Restored) -> impl Iterator<Item = String> {
+    let name = match restored {
+        Restored::Built => built_step,
+        Restored::Done | Restored::Failed(_) => entry_step,
+    };
+    task.ids.iter().map(move |&id| name(id))
+}
+
 /// The journal's name for a restored entry.
 pub fn entry_step(id: DumpId) -> String {
     format!("entry {id}")

@@ -155,7 +155,8 @@ pub fn refresh_refused(
     record(client, journal, &step, &object, refresh_sql(view), error)
 }
 
-fn refresh_step(view: &QualifiedName) -> String {
+/// The journal's name for a refresh, or its refusal.
+pub fn refresh_step(view: &QualifiedName) -> String {
     format!("refresh {view}")
 }
 

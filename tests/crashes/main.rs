@@ -15,6 +15,7 @@ mod stalls;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
+mod taken_back;
 mod target;
 
 use rustix::process::Signal;

@@ -3,9 +3,22 @@
 use pgpipe::demo::cluster::{Cluster, ClusterOptions, StopMode};
 use pgpipe::demo::compare;
 use pgpipe::pg::{Client, ConnInfo};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Databases, Run, poll, start_recv, start_send};
 use crate::{LIMIT, SLOW};
+
+/// Nothing is made durable but what waits for it: no pages are written, which would take the WAL
+/// before them along, and the WAL has room in memory. See [`Scene::forget`].
+const FORGETFUL: [(&str, &str); 7] = [
+    ("autovacuum", "off"),
+    ("bgwriter_lru_maxpages", "0"),
+    ("checkpoint_timeout", "1h"),
+    ("fsync", "off"),
+    ("max_wal_size", "4GB"),
+    ("wal_buffers", "64MB"),
+    ("wal_writer_flush_after", "1GB"),
+];
 
 pub(crate) const DATA_IS_DURABLE: &str =
     "SELECT EXISTS (SELECT FROM pgpipe.step WHERE step = 'data')";
@@ -18,7 +31,21 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(name: &str, sql: &str) -> Self {
-        let target = Cluster::start(&ClusterOptions::default()).unwrap();
+        Self::on(&ClusterOptions::default(), name, sql)
+    }
+
+    /// Its target can lose asynchronous commits.
+    pub(crate) fn forgetful(name: &str, sql: &str) -> Self {
+        let settings = FORGETFUL.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let options = ClusterOptions {
+            settings: settings.to_vec(),
+            ..ClusterOptions::default()
+        };
+        Self::on(&options, name, sql)
+    }
+
+    fn on(options: &ClusterOptions, name: &str, sql: &str) -> Self {
+        let target = Cluster::start(options).unwrap();
         target.create_database(name).unwrap();
         let dbs = Databases::without_target(name, "", sql);
         Self { dbs, target }
@@ -39,15 +66,40 @@ impl Scene {
         poll(LIMIT, is_so).unwrap_or_else(|| panic!("never true on the target: {sql}"));
     }
 
+    /// What a query on the target selects, unaligned, without headings.
+    #[track_caller]
+    pub(crate) fn ask(&self, sql: &str) -> String {
+        let answer = self.target.psql(self.dbs.name(), sql).unwrap();
+        answer.trim().to_owned()
+    }
+
     /// Holds up the indexes of `table`, not its rows, as long as it lives.
     pub(crate) fn hold_indexes(&self, table: &str) -> Client {
         self.wait_until(&format!("SELECT count(*) > 0 FROM pgpipe.chunk, {table}"));
+        self.hold(&format!("LOCK TABLE {table} IN ROW EXCLUSIVE MODE"))
+    }
+
+    /// A session in a transaction that has done this, as long as it lives.
+    pub(crate) fn hold(&self, statement: &str) -> Client {
         let conninfo = self.target.conninfo(self.dbs.name());
         let info = ConnInfo::resolve(&conninfo, &|_| None).unwrap();
         let mut session = Client::connect(&info, "the application").unwrap();
-        let lock = format!("BEGIN; LOCK TABLE {table} IN ROW EXCLUSIVE MODE");
-        session.execute(&lock).unwrap();
+        session.execute(&format!("BEGIN; {statement}")).unwrap();
         session
+    }
+
+    /// From here on asynchronous commits are lost in a [`Self::power_failure`], unless a synchronous
+    /// one comes after them.
+    pub(crate) fn forget(&self) {
+        let pid = self.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+        let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+    }
+
+    /// The server is gone at once, and comes back.
+    pub(crate) fn power_failure(&mut self) {
+        self.target.kill9();
+        self.target.start_again().unwrap();
     }
 
     pub(crate) fn crash(&mut self) {

@@ -56,7 +56,11 @@ impl Restorer {
                 continue;
             }
             let taken_back = self.journal.taken_back_sql(&entry_step(id));
-            let mut give = format!("{taken_back};\n{}", statements.join("\n"));
+            // Durable at once: the journal names the entry before and after it.
+            let mut give = format!(
+                "SET LOCAL synchronous_commit = on; {taken_back};\n{}",
+                statements.join("\n")
+            );
             // What was granted to the one who owned it meanwhile went to the owner with it.
             for acl in self.schema.privileges_of(id) {
                 give = format!("{give}\n{}", self.schema.sql(&[acl])?);
