@@ -130,6 +130,9 @@ pub struct Table {
     /// Of an extension's table whose rows are the user's: what follows the table in
     /// `SELECT … FROM`, as the extension has it (`pg_extension.extcondition`), or empty for all rows.
     pub condition: Option<String>,
+    /// What is true of the rows that are moved, as SQL; none where all are. Only the source's server
+    /// is ever asked.
+    pub filter: Option<String>,
     /// Of a table that the target has already, where no object is made.
     pub likeness: Option<Likeness>,
 }
@@ -154,6 +157,7 @@ impl Table {
             pages: 0,
             bytes,
             condition: None,
+            filter: None,
             likeness: None,
         }
     }

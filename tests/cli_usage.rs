@@ -49,7 +49,7 @@ fn every_command_has_help() {
         ),
         (
             "send",
-            "--source --listen --connect --pair-file --state --migration --memory --progress --log --report --pg-bin --jobs --chunk-size --compress --rate --no-owner --no-privileges --no-tablespaces --clean --schema-only --data-only --load-via-partition-root --map-role --keep-snapshot --on-lost-snapshot --allow-changes --give-up",
+            "--source --listen --connect --pair-file --state --migration --memory --progress --log --report --pg-bin --jobs --chunk-size --compress --rate --no-owner --no-privileges --no-tablespaces --clean --where --schema-only --data-only --load-via-partition-root --map-role --keep-snapshot --on-lost-snapshot --allow-changes --give-up",
         ),
         (
             "clone",
@@ -108,6 +108,19 @@ fn nothing_is_cleaned_where_rows_alone_are_moved() {
 }
 
 #[test]
+fn no_rows_are_chosen_where_none_are_moved() {
+    let send = [
+        "send",
+        "--connect",
+        "h:1",
+        "--schema-only",
+        "--where",
+        "t=true",
+    ];
+    refused(&send, "cannot be used with");
+}
+
+#[test]
 fn bad_values_say_what_is_taken() {
     let send = |option: &'static str, value: &'static str, says: &str| {
         refused(&["send", "--connect", "h:1", option, value], says);
@@ -122,6 +135,15 @@ fn bad_values_say_what_is_taken() {
     send("--migration", "../x", "A-Z a-z 0-9");
     send("--report", "r.txt", ".json or .html");
     send("--progress", "loud", "plain");
+    send("--where", "app.events", "TABLE=PREDICATE, as in");
+    send("--where", "a.b.c=true", "one dot at most");
+    send("--where", "t= -- true", "there is no predicate");
+    send("--where", "t=true) OR (true", "closed that is not open");
+    send("--where", "t=(true", "a parenthesis is not closed");
+    send("--where", "t=s = 'a", "a string is not closed");
+    send("--where", "t=s = $a$b", "a string in dollars is not closed");
+    send("--where", "t=true /* \n", "a comment is not closed");
+    send("--where", "t=true; DROP TABLE t", "a semicolon");
     refused(&["recv", "--listen", "5433"], "0.0.0.0:5433");
     refused(&["demo", "--rows", "many"], "500k");
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::selection::{Content, Pattern, Selection};
+use crate::selection::{Content, Pattern, RowFilter, Selection};
 use crate::send::Terms;
 
 /// Which part of the source is moved. A later start goes on with the same, given or not.
@@ -20,6 +20,13 @@ pub struct SelectionOptions {
     /// Leave tables, views and sequences out that match this pattern, as of pg_dump; may be repeated
     #[arg(long, value_name = "PATTERN", value_parser = Pattern::table)]
     exclude_table: Vec<Pattern>,
+    /// Move of tables that match, with partitions, only rows for which the SQL predicate is true: app.events=at >= '2026-01-01'; may be repeated
+    #[arg(
+        long = "where",
+        value_name = "TABLE=PREDICATE",
+        conflicts_with = "schema_only"
+    )]
+    filters: Vec<RowFilter>,
     /// Move objects alone, as pg_dump --schema-only: no rows, sequence values or large objects
     #[arg(long)]
     schema_only: bool,
@@ -44,6 +51,7 @@ impl SelectionOptions {
     pub fn terms(&self) -> Terms {
         Terms {
             content: self.content(),
+            filters: self.filters.clone(),
             through_roots: self.load_via_partition_root,
             ..Terms::default()
         }

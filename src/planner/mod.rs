@@ -190,6 +190,7 @@ pub(crate) mod tests {
             pages,
             bytes: u64::from(pages) * 8192,
             condition: None,
+            filter: None,
             likeness: None,
         }
     }

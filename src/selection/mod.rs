@@ -1,13 +1,17 @@
 //! Which part of a database a migration moves: what the command line of send selects, by the rules
 //! of pg_dump.
 
+mod filter;
 mod pattern;
+mod predicate;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use filter::{RowFilter, RowFilterError};
 pub use pattern::{Pattern, PatternError, Regexes};
+pub use predicate::{Predicate, PredicateError};
 
 /// Everything, unless there is a pattern.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use crate::runtime::Panicked;
 use crate::runtime::tools::ToolError;
 use crate::sink::archive::ArchiveError;
 use crate::source::choice::ChoiceError;
+use crate::source::choice::filters::FilterError;
 use crate::source::dump::DumpError;
 use crate::source::keeper::KeeperError;
 use crate::source::privileges::Unreadable;
@@ -87,6 +88,8 @@ pub enum SendError {
     OtherTerms { migration: String, terms: String },
     #[error(transparent)]
     Choice(#[from] ChoiceError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     #[error("{path} is damaged or not what was offered; restore it, or start a new migration")]
     Record { path: PathBuf },
     #[error("cannot use {path}")]
@@ -153,7 +156,9 @@ impl SendError {
             Self::Work(WorkError::Read(error)) => error.is_resumable(),
             Self::Transport(error) => !error.is_foreign(),
             Self::NoNewSnapshot(_) => true,
-            Self::Postgres(error) => error.is_passing(),
+            Self::Postgres(error) | Self::Filter(FilterError::Postgres(error)) => {
+                error.is_passing()
+            }
             Self::Peer { resumable, .. } => *resumable,
             Self::Peering(error) => error.is_timeout(),
             Self::Keeper(KeeperError::Rewritten(_)) => true,

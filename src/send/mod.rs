@@ -37,8 +37,8 @@ use crate::pg::{Client, ConnInfo, session as pg_session};
 use crate::report::{Display, Ending, ObjectError, Outcome};
 use crate::runtime::tools::{Tool, Tools};
 use crate::runtime::{Budget, Panicked, blocking};
-use crate::selection::{Content, Selection};
-use crate::source::choice::Choice;
+use crate::selection::{Content, RowFilter, Selection};
+use crate::source::choice::{Choice, filters};
 use crate::source::keeper::{Keeper, KeeperError};
 use crate::source::{catalog, choice, privileges, server};
 use crate::state::{Aborted, StateDir};
@@ -378,6 +378,7 @@ async fn inspect(options: &Options, is_new: bool) -> Result<Inspected, SendError
             choice::require(&mut client, &options.selection)?;
             let choice = choice::choose(&mut client, &options.selection)?;
             require_whole_families(&mut client, &choice, options.terms.content)?;
+            require_predicates(&mut client, &choice, &options.terms.filters)?;
         }
         let pg_dump = Tools::find(options.pg_bin.as_deref())
             .pick_dump(found)?
@@ -409,6 +410,20 @@ fn require_whole_families(
             ancestor: orphaned.ancestor,
         }),
     }
+}
+
+/// Each is asked again in the snapshot.
+fn require_predicates(
+    client: &mut Client,
+    choice: &Choice,
+    row_filters: &[RowFilter],
+) -> Result<(), SendError> {
+    client.execute("BEGIN READ ONLY")?;
+    let listed = catalog::list(client, choice)?.into_iter();
+    let moved: Vec<_> = listed.map(|table| (table.oid, table.name)).collect();
+    filters::filtered(client, row_filters, &moved)?;
+    client.execute("ROLLBACK")?;
+    Ok(())
 }
 
 fn budget(options: &Options) -> Budget {

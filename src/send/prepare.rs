@@ -22,7 +22,7 @@ use crate::runtime::{Brake, Panicked, blocking, panicked};
 use crate::schema::database::{DatabaseProperties, Extension, Role};
 use crate::schema::{Persistence, Table, quote_literal};
 use crate::source::catalog::objects::LARGE_OBJECTS;
-use crate::source::choice::{Choice, gaps};
+use crate::source::choice::{Choice, filters, gaps};
 use crate::source::dump::{Dump, DumpOptions};
 use crate::source::keeper::{Keeper, KeeperError, Spec};
 use crate::source::{catalog, changes, choice, privileges, server};
@@ -229,12 +229,8 @@ impl Preparation {
         if has_rows {
             require_readable(client, &tables)?;
         }
-        let mut left_out = match content.has_objects() {
-            true => gaps::left_out(client, &self.options.selection, &choice)?,
-            false => gaps::all_but_rows(&self.options.selection),
-        };
-        left_out.extend(self.objects_left_out(client)?);
-        left_out.extend((!has_rows).then(no_rows));
+        let other_rows = self.filter(client, &choice, &mut tables)?;
+        let left_out = self.left_out(client, &choice, other_rows)?;
         let (map, roles) = (&self.options.terms.role_map, catalog::roles(client)?);
         let read = Read {
             unused_renames: map.unused(&roles),
@@ -251,6 +247,41 @@ impl Preparation {
         };
         client.execute("COMMIT")?;
         Ok(read)
+    }
+
+    /// What is not moved, and what that breaks.
+    fn left_out(
+        &self,
+        client: &mut Client,
+        choice: &Choice,
+        other_rows: Vec<Skipped>,
+    ) -> Result<Vec<Skipped>, SendError> {
+        let (selection, content) = (&self.options.selection, self.options.terms.content);
+        let mut left_out = match content.has_objects() {
+            true => gaps::left_out(client, selection, choice)?,
+            false => gaps::all_but_rows(selection),
+        };
+        left_out.extend(other_rows);
+        left_out.extend(self.objects_left_out(client)?);
+        left_out.extend((!content.has_rows()).then(no_rows));
+        Ok(left_out)
+    }
+
+    /// Lets the filters hold for their tables, and says what they leave out.
+    fn filter(
+        &self,
+        client: &mut Client,
+        choice: &Choice,
+        tables: &mut [Table],
+    ) -> Result<Vec<Skipped>, SendError> {
+        let row_filters = &self.options.terms.filters;
+        let moved = tables.iter().map(|table| (table.oid, table.name.clone()));
+        let filtered = filters::filtered(client, row_filters, &moved.collect::<Vec<_>>())?;
+        for table in tables {
+            let found = filtered.get(&table.oid);
+            table.filter = found.map(|found| filters::condition(row_filters, found));
+        }
+        Ok(gaps::other_rows(client, choice, row_filters, &filtered)?)
     }
 
     /// What large tables may be split by where page ranges are expensive.

@@ -191,6 +191,8 @@ fn difference(before: &Table, now: &Table) -> Option<String> {
         Some("has columns of other types, or is partitioned otherwise".to_owned())
     } else if before.persistence != now.persistence {
         Some("is logged or unlogged now".to_owned())
+    } else if before.filter != now.filter {
+        Some("is matched by other --where".to_owned())
     } else if before.likeness.is_some() {
         // The rest the target's tables have decided.
         None

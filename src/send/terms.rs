@@ -1,12 +1,13 @@
 //! What send's command line says of a migration for good: its first start decides, later ones go on
 //! with that.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::schema::roles::RoleMap;
-use crate::selection::Content;
+use crate::selection::{Content, RowFilter};
 
 /// See the module. A selection is kept apart from these, as pg_dump takes it too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub struct Terms {
     pub content: Content,
     /// Every partition is written through its root.
     pub through_roots: bool,
+    /// Of which tables only some rows are moved.
+    pub filters: Vec<RowFilter>,
     /// Roles that have another name on the target.
     pub role_map: RoleMap,
     /// What is in the way on the target is to be dropped.
@@ -27,9 +30,15 @@ impl Terms {
     pub(super) fn go_on_with(&self, first: &Self) -> bool {
         let content = self.content == Content::default() || self.content == first.content;
         let roles = self.role_map.is_empty() || self.role_map == first.role_map;
+        let filters =
+            self.filters.is_empty() || in_order(&self.filters) == in_order(&first.filters);
         let lasting = self.through_roots <= first.through_roots && self.clean <= first.clean;
-        content && roles && lasting
+        content && roles && filters && lasting
     }
+}
+
+fn in_order(filters: &[RowFilter]) -> BTreeSet<&RowFilter> {
+    filters.iter().collect()
 }
 
 /// As on a command line, for people.
@@ -38,6 +47,11 @@ impl fmt::Display for Terms {
         let through_roots = self.through_roots.then_some("--load-via-partition-root");
         let words = self.content.option().into_iter().chain(through_roots);
         let mut words: Vec<_> = words.map(str::to_owned).collect();
+        words.extend(
+            self.filters
+                .iter()
+                .map(|filter| format!("--where {filter}")),
+        );
         let renames = self.role_map.renames();
         words.extend(renames.map(|rename| format!("--map-role {rename}")));
         words.extend(self.clean.then(|| "--clean".to_owned()));
@@ -73,6 +87,14 @@ mod tests {
         };
         assert!(!clean.go_on_with(&schema_only) && schema_only.go_on_with(&clean));
         assert_eq!(clean.to_string(), "--schema-only --clean");
+        let filtered = |filters: &[&str]| Terms {
+            filters: filters.iter().map(|f| f.parse().unwrap()).collect(),
+            ..Terms::default()
+        };
+        let (one, two) = (filtered(&["t=a > 1"]), filtered(&["t=a > 1", "u=true"]));
+        assert!(filtered(&["u=true", "t= a > 1 "]).go_on_with(&two));
+        assert!(Terms::default().go_on_with(&two) && !one.go_on_with(&two));
+        assert_eq!(two.to_string(), "--where t=a > 1 --where u=true");
         assert_eq!(mapped.to_string(), "--schema-only --map-role a=\"B\"");
     }
 }

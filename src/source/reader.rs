@@ -1,12 +1,14 @@
 //! The reader: one connection in the snapshot that turns chunks into COPY bytes.
 
+pub mod query;
+
 use std::time::{Duration, Instant};
 
 use crate::chunk::{Chunk, Part, Plan, Range};
 use crate::pg::{Client, Closer, ConnInfo, PgError, session};
 use crate::runtime::BLOCK_BYTES;
 use crate::runtime::{Buffer, Pool};
-use crate::schema::{Table, quote_ident_always, quote_literal};
+use crate::schema::{Table, quote_literal};
 use crate::source::blockers::blockers;
 use crate::source::catalog::objects;
 
@@ -236,7 +238,7 @@ impl Reader {
     fn copy_sql(&mut self, table: &Table, part: &Part) -> Result<String, ReadError> {
         match &part.range {
             range @ Range::Objects { .. } => Ok(objects::copy_sql(range, self.reads_pages()?)),
-            _ => Ok(copy_sql(table, part)),
+            _ => Ok(query::copy_sql(table, part)),
         }
     }
 
@@ -297,62 +299,4 @@ impl Reader {
 fn objects_failed(source: PgError) -> ReadError {
     let what = "large objects".to_owned();
     ReadError::Read { what, source }
-}
-
-fn copy_sql(table: &Table, part: &Part) -> String {
-    let format = table.format.as_sql();
-    match &part.range {
-        // COPY of a table reads that table only, not what inherits from it.
-        Range::Whole if table.condition_clause().is_empty() => format!(
-            "COPY {}{} TO STDOUT (FORMAT {format})",
-            table.sql_name(),
-            table.column_list()
-        ),
-        Range::Tids { from, to } => format!(
-            "COPY ({}) TO STDOUT (FORMAT {format})",
-            tids_sql(table, *from, *to)
-        ),
-        range => format!(
-            "COPY (SELECT {} FROM ONLY {}{}) TO STDOUT (FORMAT {format})",
-            columns(table, ""),
-            table.sql_name(),
-            // Tables with a condition are never cut.
-            range.where_clause() + &table.condition_clause()
-        ),
-    }
-}
-
-fn columns(table: &Table, prefix: &str) -> String {
-    let names = table.columns.iter();
-    let names: Vec<_> = names
-        .map(|name| format!("{prefix}{}", quote_ident_always(name)))
-        .collect();
-    names.join(", ")
-}
-
-/// Selects the rows of pages by each address that they can have: a server before 14 finds rows by
-/// addresses, but none by a range of them. Page by page, so that it holds the addresses of one.
-///
-/// A page holds at most MaxHeapTuplesPerPage rows (access/htup_details.h): 24 bytes are its header,
-/// 28 each row's pointer and header. The last range ends where the table ends now: it has grown
-/// since the snapshot, or lost pages that no snapshot has rows on.
-fn tids_sql(table: &Table, from: u32, to: Option<u32>) -> String {
-    let last = match to {
-        Some(to) => format!("{to} - 1"),
-        None => {
-            let oid = table.oid;
-            format!("pg_relation_size({oid}) / current_setting('block_size')::int8 - 1")
-        }
-    };
-    format!(
-        "SELECT {} FROM \
-         (SELECT '{{' || string_agg('\"(p,' || n || ')\"', ',') || '}}' AS tids \
-          FROM generate_series(1, (current_setting('block_size')::int4 - 24) / 28) AS n) AS lines, \
-         generate_series({from}::int8, {last}) AS pages (page), \
-         LATERAL (SELECT {} FROM ONLY {} AS t \
-                  WHERE t.ctid = ANY (replace(lines.tids, 'p', pages.page::text)::tid[]) OFFSET 0) AS r",
-        columns(table, "r."),
-        columns(table, "t."),
-        table.sql_name(),
-    )
 }

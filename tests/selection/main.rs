@@ -7,6 +7,7 @@ mod support;
 
 mod patterns;
 mod refused;
+mod rows;
 mod schema_only;
 mod whole;
 

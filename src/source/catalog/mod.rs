@@ -127,6 +127,7 @@ fn table(listed: Listed, (pages, bytes): Size, columns: Vec<Column>, types: &Typ
         pages,
         bytes,
         condition: listed.condition,
+        filter: None,
         likeness: None,
     }
 }

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use super::filters::Filtered;
 use super::{Choice, Chosen, array};
 use crate::pg::{Client, PgError};
 use crate::report::Skipped;
-use crate::selection::Selection;
+use crate::schema::Oid;
+use crate::selection::{RowFilter, Selection};
 
 const GAPS: &str = include_str!("gaps.sql");
+const PARTIAL: &str = include_str!("partial.sql");
 const PARTITIONS: &str = include_str!("partitions.sql");
 const EXTENSIONS: &str = "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1";
 /// Names in one line.
@@ -43,6 +46,40 @@ pub fn all_but_rows(selection: &Selection) -> Vec<Skipped> {
         lines.push(everything_else(selection));
     }
     lines
+}
+
+/// The rows that filters leave out, and the foreign keys that may refer to them.
+pub fn other_rows(
+    client: &mut Client,
+    choice: &Choice,
+    filters: &[RowFilter],
+    filtered: &BTreeMap<Oid, Filtered>,
+) -> Result<Vec<Skipped>, PgError> {
+    if filtered.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lines: Vec<_> = (0..)
+        .zip(filters)
+        .map(|(place, filter)| {
+            let tables = filtered.values().filter(|f| f.filters.contains(&place));
+            let names: Vec<_> = tables.map(|f| f.table.to_string()).collect();
+            Skipped {
+                object: format!("other rows of {}", some(&names)),
+                reason: format!("--where moves only those with {}", filter.predicate),
+            }
+        })
+        .collect();
+    let sql = PARTIAL
+        .replace(":filtered", &array(filtered.keys()))
+        .replace(":chosen", &choice.sql("k.conrelid"));
+    for row in client.query(&sql)? {
+        let (key, of, to) = (row.text(0)?, row.text(1)?, row.text(2)?);
+        lines.push(Skipped {
+            object: format!("other rows of {to}"),
+            reason: format!("foreign key {key} of {of} may refer to them"),
+        });
+    }
+    Ok(lines)
 }
 
 fn everything_else(selection: &Selection) -> Skipped {

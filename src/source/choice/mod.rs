@@ -1,6 +1,7 @@
 //! What a selection chooses in this database: exactly what pg_dump chooses by the same patterns
 //! (`expand_schema_name_patterns`, `selectDumpableTable`, `getOwnedSeqs` in pg_dump.c).
 
+pub mod filters;
 pub mod gaps;
 mod rules;
 
