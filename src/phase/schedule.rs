@@ -83,6 +83,8 @@ pub struct Schedule {
     unsettled: [usize; Stage::COUNT],
     /// Tables whose rows are not all committed.
     closed: HashSet<Oid>,
+    /// The rows are durable, and none of them will be taken out again.
+    data_ended: bool,
     locks: Locks,
     refreshed: bool,
 }
@@ -100,6 +102,7 @@ impl Schedule {
             built: Vec::new(),
             unsettled: [0; Stage::COUNT],
             closed: gates.into_keys().collect(),
+            data_ended: false,
             locks: Locks::default(),
             refreshed: false,
             nodes,
@@ -145,12 +148,28 @@ impl Schedule {
         self.closed.remove(&table);
     }
 
-    /// Claims what can be run now. `None`: nothing until a task ends, a gate opens or
-    /// [`Self::refreshed`] is called; see [`Self::is_finished`].
+    /// Whether all gates are open, and the rows are to be made durable: [`Self::end_data`] is to be
+    /// called once that is done.
+    pub fn awaits_end_of_data(&self) -> bool {
+        self.closed.is_empty() && !self.data_ended
+    }
+
+    /// The rows are durable. Until then a table may have to be emptied once more, which no foreign
+    /// key, trigger or rule is to stand in the way of.
+    pub fn end_data(&mut self) {
+        self.data_ended = true;
+    }
+
+    pub fn has_data_ended(&self) -> bool {
+        self.data_ended
+    }
+
+    /// Claims what can be run now. `None`: nothing until a task ends, a gate opens, or
+    /// [`Self::end_data`] or [`Self::refreshed`] is called; see [`Self::is_finished`].
     pub fn next_task(&mut self) -> Option<Task> {
         match self.current_stage()? {
             Stage::Indexes => self.next_second().or_else(|| self.next_one(Stage::Indexes)),
-            _ if !self.closed.is_empty() => None,
+            _ if !self.closed.is_empty() || !self.data_ended => None,
             Stage::ForeignKeys => self.next_one(Stage::ForeignKeys),
             Stage::EventTriggers if !self.refreshed => None,
             stage => self.next_batch(stage),
@@ -202,7 +221,8 @@ impl Schedule {
     /// Whether materialized views are to be refreshed now: only event triggers are left, if that.
     pub fn awaits_refresh(&self) -> bool {
         let before = &self.unsettled[..Stage::EventTriggers.index()];
-        !self.refreshed && self.closed.is_empty() && before.iter().all(|&n| n == 0)
+        let waits = self.closed.is_empty() && self.data_ended && !self.refreshed;
+        waits && before.iter().all(|&n| n == 0)
     }
 
     /// Materialized views are refreshed: event triggers may follow.

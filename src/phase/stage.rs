@@ -6,7 +6,7 @@ use super::MAX_BATCH;
 use super::toc::{DumpId, Entry, Section, Toc};
 
 /// The stages of everything that comes after the tables exist, in their order. A stage begins when
-/// the one before it is settled; the second one also needs every table's rows.
+/// the one before it is settled; the second one also needs every table's rows, made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// Indexes and keys of tables: one entry a task, many at a time, each as soon as the rows of

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::entries::Entries;
+use crate::chunk::Plan;
 use crate::pg::ConnInfo;
 use crate::phase::{Refreshes, Schedule, Task};
 use crate::report::one_line;
@@ -47,6 +48,8 @@ pub(super) struct Built {
     /// Entries that are restored, or were refused.
     pub(super) done: u64,
     pub(super) total: u64,
+    /// Every chunk is durably committed.
+    pub(super) data_durable: bool,
     /// Its threads have ended, or one has failed: see [`Builder::outcome`].
     pub(super) over: bool,
 }
@@ -58,6 +61,7 @@ pub(super) struct Site {
     /// `application_name` of its sessions.
     pub(super) name: String,
     pub(super) journal: Journal,
+    pub(super) plan: Arc<Plan>,
     pub(super) schema: Arc<Schema>,
     pub(super) jobs: usize,
     /// `maintenance_work_mem` of each session, if planned.
@@ -77,6 +81,8 @@ struct Shared {
 
 struct Progress {
     schedule: Schedule,
+    /// Send may still take a new snapshot: the rows are not to be made durable now.
+    data_is_open: bool,
     /// Their turn is when all else is there but materialized views and event triggers.
     owners: Owners,
     /// And then theirs.
@@ -97,6 +103,7 @@ enum Owners {
 
 enum Work {
     Task(Task),
+    EndOfData,
     Owners,
     /// Of the view at this place of [`Site::refresh`].
     Refresh(usize),
@@ -113,10 +120,11 @@ impl Builder {
         let jobs = site.jobs.max(1);
         let progress = Progress {
             schedule,
+            data_is_open: false,
             owners: Owners::Due,
             refreshes: Refreshes::new(site.refresh.iter().map(|r| r.after.clone())),
             stopped: false,
-            live: jobs,
+            live: jobs + 1,
             failed: None,
         };
         let shared = Arc::new(Shared {
@@ -128,13 +136,10 @@ impl Builder {
         });
         let mut workers = Workers::new();
         for number in 0..jobs {
-            let (building, ending) = (Arc::clone(&shared), Arc::clone(&shared));
-            workers.spawn(
-                format!("index-{number}"),
-                move || build(&building, number),
-                move |ended| ending.ended(ended.err()),
-            );
+            spawn(&mut workers, &shared, number, Shared::next);
         }
+        // An index may take hours; what makes the rows durable waits for none.
+        spawn(&mut workers, &shared, jobs, Shared::end_of_data);
         Self {
             shared,
             _workers: workers,
@@ -145,6 +150,23 @@ impl Builder {
     pub(super) fn open_gate(&self, table: Oid) {
         lock(&self.shared.progress).schedule.open_gate(table);
         self.shared.changed.notify_all();
+    }
+
+    /// Until [`Self::close_data`] the rows are not made durable, as send may come with a new
+    /// snapshot, in which some begin again.
+    pub(super) fn open_data(&self) {
+        lock(&self.shared.progress).data_is_open = true;
+    }
+
+    /// Send goes on in the snapshot that the rows are of.
+    pub(super) fn close_data(&self) {
+        lock(&self.shared.progress).data_is_open = false;
+        self.shared.changed.notify_all();
+    }
+
+    /// Every chunk is durably committed.
+    pub(super) fn is_data_durable(&self) -> bool {
+        lock(&self.shared.progress).schedule.has_data_ended()
     }
 
     /// How far it is, now and from now on.
@@ -176,16 +198,29 @@ impl Progress {
         Built {
             done: done as u64,
             total: (done + counts.waiting + counts.running) as u64,
+            data_durable: self.schedule.has_data_ended(),
             over: self.live == 0 || self.failed.is_some(),
         }
     }
 }
 
+/// Where a thread has its work from; waits for it. Nothing when none is left.
+type Next = fn(&Shared) -> Option<Work>;
+
+fn spawn(workers: &mut Workers, shared: &Arc<Shared>, number: usize, next: Next) {
+    let (building, ending) = (Arc::clone(shared), Arc::clone(shared));
+    workers.spawn(
+        format!("index-{number}"),
+        move || build(&building, number, next),
+        move |ended| ending.ended(ended.err()),
+    );
+}
+
 /// One thread: connects with its first work, ends when nothing is left.
-fn build(shared: &Shared, number: usize) -> Result<(), BuildError> {
+fn build(shared: &Shared, number: usize, next: Next) -> Result<(), BuildError> {
     let slot = shared.brake.slot();
     let (mut restorer, mut patience) = (None, Patience::default());
-    while let Some(work) = shared.next() {
+    while let Some(work) = next(shared) {
         while let Err(error) = perform(shared, number, &slot, &mut restorer, &work) {
             if !error.is_momentary() {
                 return Err(error);
@@ -217,6 +252,7 @@ fn perform(
             let restored = restorer.task(task)?;
             shared.end(task, &restored);
         }
+        Work::EndOfData => shared.end_data(restorer)?,
         Work::Owners => {
             restorer.give_to_owners()?;
             shared.change(|progress| progress.owners = Owners::Done);
@@ -279,6 +315,27 @@ impl Shared {
                 .wait(progress)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Waits until the rows are to be made durable.
+    fn end_of_data(&self) -> Option<Work> {
+        let is_due = |p: &Progress| p.schedule.awaits_end_of_data() && !p.data_is_open;
+        let waits = |p: &mut Progress| !p.stopped && !p.schedule.has_data_ended() && !is_due(p);
+        let progress = self.changed.wait_while(lock(&self.progress), waits);
+        let progress = progress.unwrap_or_else(PoisonError::into_inner);
+        (!progress.stopped && is_due(&progress)).then_some(Work::EndOfData)
+    }
+
+    fn end_data(&self, restorer: &mut Restorer) -> Result<(), BuildError> {
+        let (journal, plan) = (&self.site.journal, &self.site.plan);
+        // A crash of the server since the last commit may have taken some of them back.
+        let committed = journal.read(restorer.client())?.committed(plan);
+        if committed.len() != plan.chunks.len() {
+            return Err(BuildError::TakenBack);
+        }
+        finish::end_data(restorer.client(), journal)?;
+        self.change(|progress| progress.schedule.end_data());
+        Ok(())
     }
 
     fn end(&self, task: &Task, restored: &Restored) {

@@ -16,9 +16,8 @@ use crate::chunk::{Attempt, ChunkId};
 use crate::codec::{ChunkParams, MAX_WINDOW_LOG};
 use crate::ledger::{ClaimError, Standing};
 use crate::pg::session::transfer_encoding;
-use crate::runtime::{BLOCK_BYTES, Brake, Pool, Workers, blocking, dispose};
+use crate::runtime::{BLOCK_BYTES, Brake, Pool, Workers, dispose};
 use crate::sink::writer::Written;
-use crate::sink::{database, finish};
 use crate::transport::{RecvStream, TransportError};
 use crate::wire::message::{StreamHeader, ToRecv, ToSend};
 
@@ -230,22 +229,24 @@ fn commit(context: &mut Context, id: ChunkId, written: &Written) {
     }
 }
 
-/// Makes everything durable, and then lets the snapshot go.
+/// Waits until the builder has made everything durable, which lets the snapshot go.
 async fn end(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
-    let (info, name) = (context.info.clone(), context.options.application_name());
-    let journal = context.installed().journal.clone();
-    let plan = Arc::clone(&context.installed().plan);
-    let ending = blocking(move || {
-        let mut client = database::connect(&info, &name)?;
-        // A crash of the server since the last commit may have taken some of them back.
-        if journal.read(&mut client)?.committed(&plan).len() != plan.chunks.len() {
-            return Err(RecvError::TakenBack);
+    let mut built = context.installed().builder.watch();
+    loop {
+        // In this order: an error that is told here has not been asked for there.
+        let durable = built.borrow_and_update().data_durable;
+        show_built(context)?;
+        if durable {
+            return Ok(talk.say(&ToSend::DataDurable).await?);
         }
-        Ok(finish::end_data(&mut client, &journal)?)
-    });
-    talk.unless_stopped(ending).await??;
-    context.installed().data_durable = true;
-    Ok(talk.say(&ToSend::DataDurable).await?)
+        tokio::select! {
+            Ok(()) = built.changed() => {}
+            message = talk.hear() => {
+                message?;
+                return Err(RecvError::Protocol("a message out of turn").into());
+            }
+        }
+    }
 }
 
 /// A decoder and its writer.

@@ -26,7 +26,9 @@ pub(super) async fn await_builder(context: &mut Context, talk: &mut Talk) -> Res
     let mut built = context.installed().builder.watch();
     loop {
         // In this order: what is over here has been asked for its error there.
-        let Built { done, total, over } = *built.borrow_and_update();
+        let Built {
+            done, total, over, ..
+        } = *built.borrow_and_update();
         show_built(context)?;
         if over {
             return Ok(());

@@ -290,14 +290,17 @@ impl Installation {
         let gates = plan.tables_with_rows();
         let gates = gates.into_iter().map(|t| (t.oid, t.bytes));
         let (done, built) = ddl::restored(&contents.steps);
-        let schedule = Schedule::new(&schema.toc, gates).restore(done, built);
-        let data_durable = contents.steps.contains(finish::DATA);
+        let mut schedule = Schedule::new(&schema.toc, gates).restore(done, built);
+        if contents.steps.contains(finish::DATA) {
+            schedule.end_data();
+        }
         let committed = contents.committed(&plan);
         let entries = Arc::new(Entries::new(contents.steps));
         let site = Site {
             info: self.info.clone(),
             name: self.options.application_name(),
             journal: journal.clone(),
+            plan: Arc::clone(&plan),
             schema,
             jobs: self.options.index_jobs,
             work_mem_mib: self
@@ -314,7 +317,6 @@ impl Installation {
             intake: Arc::new(Intake::new(&plan)),
             plan,
             journal,
-            data_durable,
             as_replica: false,
             moving: None,
             builder: Builder::start(site, schedule),

@@ -33,6 +33,7 @@ pub(super) async fn install(
     }
     if let Some(known) = &mut context.migration {
         known.greet = greet.clone();
+        known.builder.close_data();
         return Ok(());
     }
     let migration = make(context, talk, greet, offer).await?;

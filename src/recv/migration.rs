@@ -20,7 +20,6 @@ pub(super) struct Migration {
     pub(super) plan: Arc<Plan>,
     pub(super) journal: Journal,
     pub(super) intake: Arc<Intake>,
-    pub(super) data_durable: bool,
     /// Writers keep the target's own triggers from acting.
     pub(super) as_replica: bool,
     /// The data phase under way. Before the builder, which it tells of what is committed.
@@ -65,7 +64,8 @@ impl Migration {
     pub(super) fn adopt(&mut self, committed: &[ChunkId]) {
         let (_, marks) = self.while_moving();
         committed.iter().for_each(|&id| marks.adopt(id));
-        if self.data_durable {
+        // What a crash has emptied since is not missed: it is listed at the end.
+        if self.builder.is_data_durable() {
             for table in &self.plan.tables {
                 self.builder.open_gate(table.oid);
             }

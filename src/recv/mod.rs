@@ -211,11 +211,14 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
     let display = context.display.clone();
     let mut stop = display.stop.clone();
     let waiting = |what| display.meter.waiting_for(what);
-    let building = context.migration.as_ref().filter(|m| m.data_durable);
-    let building = building.map(|migration| migration.builder.watch());
+    let migration = context.migration.as_ref();
+    let building = migration.map(|migration| migration.builder.watch());
     let reaching = async {
         loop {
-            let is_building = || building.as_ref().is_some_and(|b| !b.borrow().over);
+            let is_building = || {
+                let built = building.as_ref().map(|built| *built.borrow());
+                built.is_some_and(|built| built.data_durable && !built.over)
+            };
             match peering.reach(limit, &waiting).await {
                 // Nobody is given up while there is something to do without them.
                 Err(error) if error.is_timeout() && is_building() => {}

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::pg::ConnInfo;
 use crate::report::{Display, Outcome};
-use crate::runtime::Budget;
+use crate::runtime::{Budget, dispose};
 use crate::state::StateDir;
 use crate::transport::auth::Session;
 use crate::transport::talk::{self, Parting};
@@ -190,15 +190,18 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     meter.waiting_for(None);
     installing::install(context, talk, &greet, &offer).await?;
     let standing = data::settle(context, talk).await?;
+    let data_durable = context.installed().builder.is_data_durable();
     let ready = ToSend::Ready {
         committed: standing.committed,
         held: standing.held,
         last_number: standing.last_number,
-        data_durable: context.installed().data_durable,
+        data_durable,
     };
     talk.say(&ready).await?;
-    if !context.installed().data_durable {
-        Box::pin(data::receive(context, talk)).await?;
+    match data_durable {
+        // Whatever was left of the data phase when it ended without the link.
+        true => dispose(context.installed().moving.take()).await?,
+        false => Box::pin(data::receive(context, talk)).await?,
     }
     ending::await_builder(context, talk).await?;
     let tail = ending::ask_tail(context, talk).await?;

@@ -21,6 +21,10 @@ pub(super) async fn judge(
     greet: &Greet,
 ) -> Result<Standing, Break> {
     adopt(context, greet)?;
+    // Send may answer with a new snapshot: now or, where the link is lost before that, next time.
+    if let Some(migration) = &context.migration {
+        migration.builder.open_data();
+    }
     let look = Look {
         options: context.options.clone(),
         info: context.info.clone(),

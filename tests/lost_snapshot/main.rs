@@ -13,6 +13,7 @@ mod lockless;
 mod options;
 #[path = "../support/mod.rs"]
 mod support;
+mod unlinked;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -61,6 +61,12 @@ fn shop() -> Toc {
 const T1: Oid = Oid(10_001);
 const T3: Oid = Oid(10_003);
 
+fn without_rows(toc: &Toc) -> Schedule {
+    let mut schedule = Schedule::new(toc, []);
+    schedule.end_data();
+    schedule
+}
+
 fn take(schedule: &mut Schedule) -> Vec<u32> {
     let task = schedule.next_task().expect("something to do");
     schedule.done(&task);
@@ -77,6 +83,8 @@ fn stages_follow_each_other() {
     assert_eq!(schedule.next_task(), None, "the key of the other table");
     schedule.open_gate(T3);
     assert_eq!(take(&mut schedule), [12]);
+    assert_eq!(schedule.next_task(), None, "rows may be taken out again");
+    schedule.end_data();
     assert_eq!(take(&mut schedule), [18]);
     assert_eq!(take(&mut schedule), [13, 14, 15, 16, 17]);
     assert_eq!(take(&mut schedule), [2, 21], "privileges of pre-data too");
@@ -104,8 +112,29 @@ fn nothing_but_indexes_before_all_rows_are_there() {
     let mut schedule = Schedule::new(&toc, [(T1, 1)]);
     assert_eq!(schedule.next_task(), None);
     assert!(!schedule.awaits_refresh());
+    assert!(!schedule.awaits_end_of_data());
     schedule.open_gate(T1);
+    assert_eq!(schedule.next_task(), None);
+    assert!(schedule.awaits_end_of_data());
+    schedule.end_data();
+    assert!(!schedule.awaits_end_of_data());
     assert_eq!(take(&mut schedule), [2]);
+}
+
+/// Making the rows durable holds no index up, nor does an index that.
+#[test]
+fn indexes_are_built_beside_the_end_of_the_data() {
+    let mut schedule = Schedule::new(&shop(), [(T1, 10), (T3, 20)]);
+    schedule.open_gate(T1);
+    let index = schedule.next_task().unwrap();
+    assert!(!schedule.awaits_end_of_data());
+    schedule.open_gate(T3);
+    assert!(schedule.awaits_end_of_data());
+    schedule.done(&index);
+    assert_eq!(take(&mut schedule), [12]);
+    schedule.end_data();
+    assert_eq!(take(&mut schedule), [11]);
+    assert_eq!(take(&mut schedule), [18]);
 }
 
 #[test]
@@ -178,6 +207,7 @@ fn keys_of_partitioned_tables_are_not_plain() {
     schedule.open_gate(Oid(10_002));
     let leaf = schedule.next_task().unwrap();
     assert!(leaf.on_plain_table);
+    schedule.end_data();
     schedule.failed(&leaf);
     assert_eq!(take(&mut schedule), [12], "dependents are tried");
     let foreign = schedule.next_task().unwrap();
@@ -193,7 +223,7 @@ fn foreign_keys_of_different_tables_run_side_by_side() {
     entries.push(post(10, "FK CONSTRAINT", &[1, 2]));
     entries.push(post(11, "FK CONSTRAINT", &[2, 3]));
     entries.push(post(12, "FK CONSTRAINT", &[3, 4]));
-    let mut schedule = Schedule::new(&toc(entries), []);
+    let mut schedule = without_rows(&toc(entries));
     let ids: Vec<_> = std::iter::from_fn(|| schedule.next_task())
         .map(|t| t.ids[0].0)
         .collect();
@@ -203,7 +233,7 @@ fn foreign_keys_of_different_tables_run_side_by_side() {
 #[test]
 fn a_batch_may_fail_in_part() {
     let entries = (1..=600).map(|id| post(id, "COMMENT", &[])).collect();
-    let mut schedule = Schedule::new(&toc(entries), []);
+    let mut schedule = without_rows(&toc(entries));
     let first = schedule.next_task().unwrap();
     assert_eq!(first.ids.len(), MAX_BATCH);
     assert_eq!(schedule.next_task(), None, "one batch at a time");
@@ -269,6 +299,7 @@ impl Run<'_> {
         if self.running.is_empty() {
             match self.closed.pop() {
                 Some(table) => self.schedule.open_gate(table),
+                None if self.schedule.awaits_end_of_data() => self.schedule.end_data(),
                 None => self.schedule.refreshed(),
             }
             return;
@@ -295,7 +326,7 @@ impl Run<'_> {
                 assert!(!scheduled || before, "{id} before {dep}");
             }
             if task.stage != Stage::Indexes {
-                assert!(self.closed.is_empty());
+                assert!(self.closed.is_empty() && self.schedule.has_data_ended());
             }
         }
     }
