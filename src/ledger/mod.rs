@@ -47,6 +47,13 @@ pub enum ClaimError {
     },
 }
 
+/// Whether the journal lacks a chunk that is known to be committed: a crash of the target has taken
+/// it back. Numbers do not tell: others may have been committed since, which nobody heard of.
+pub fn has_lost(journal: &[ChunkId], known: &[ChunkId]) -> bool {
+    let journal: BTreeSet<_> = journal.iter().collect();
+    known.iter().any(|chunk| !journal.contains(chunk))
+}
+
 /// Progress over one plan.
 #[derive(Debug)]
 pub struct Ledger {
@@ -164,6 +171,12 @@ impl Ledger {
         self.states.get(id.0 as usize) == Some(&State::Committed)
     }
 
+    /// The chunks that are committed, in plan order.
+    fn committed(&self) -> Vec<ChunkId> {
+        let all = (0..self.states.len() as u32).map(ChunkId);
+        all.filter(|&id| self.is_committed(id)).collect()
+    }
+
     fn is_unknown(&self, id: ChunkId) -> bool {
         self.states.get(id.0 as usize).is_none()
     }
@@ -201,6 +214,15 @@ mod tests {
             ledger.claim(ChunkId(99)),
             Err(ClaimError::Unknown(ChunkId(99)))
         );
+    }
+
+    #[test]
+    fn a_journal_that_is_as_long_may_have_lost_a_chunk() {
+        let ids = |ids: &[u32]| ids.iter().copied().map(ChunkId).collect::<Vec<_>>();
+        assert!(!has_lost(&ids(&[2, 0, 1]), &ids(&[0, 2])));
+        assert!(has_lost(&ids(&[1, 2, 3]), &ids(&[0, 2])));
+        assert!(has_lost(&[], &ids(&[0])));
+        assert!(!has_lost(&[], &[]));
     }
 
     #[test]

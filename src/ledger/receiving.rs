@@ -90,9 +90,8 @@ impl Receiving {
             return None;
         }
         self.link += 1;
-        let chunks = (0..self.tries.len() as u32).map(ChunkId);
         Some(Standing {
-            committed: chunks.filter(|&id| self.is_committed(id)).collect(),
+            committed: self.committed(),
             held: self.held(),
             last_number: self.latest.iter().copied().max().unwrap_or(0),
         })
@@ -255,9 +254,9 @@ impl Receiving {
         self.ledger.is_committed(chunk)
     }
 
-    /// How many chunks are committed.
-    pub fn committed(&self) -> usize {
-        self.ledger.committed
+    /// The chunks that are committed, as far as this process knows.
+    pub fn committed(&self) -> Vec<ChunkId> {
+        self.ledger.committed()
     }
 
     pub fn all_committed(&self) -> bool {

@@ -187,9 +187,9 @@ impl<B: Clone> Sending<B> {
         outgoing.is_none_or(|outgoing| outgoing.kept.is_empty())
     }
 
-    /// How many chunks are committed.
-    pub fn committed(&self) -> usize {
-        self.ledger.committed
+    /// The chunks that recv has said are committed.
+    pub fn committed(&self) -> Vec<ChunkId> {
+        self.ledger.committed()
     }
 
     pub fn all_committed(&self) -> bool {

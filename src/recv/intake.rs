@@ -217,8 +217,8 @@ impl Intake {
         lock(&self.state).receiving.all_committed()
     }
 
-    /// How many chunks the journal has, as far as this process knows.
-    pub(super) fn committed(&self) -> usize {
+    /// What the journal has, as far as this process knows.
+    pub(super) fn committed(&self) -> Vec<ChunkId> {
         lock(&self.state).receiving.committed()
     }
 

@@ -83,7 +83,6 @@ impl Migration {
     }
 
     pub(super) fn committed(&self) -> Vec<ChunkId> {
-        let ids = self.plan.chunks.iter().map(|c| c.id);
-        ids.filter(|&id| self.intake.is_committed(id)).collect()
+        self.intake.committed()
     }
 }

@@ -6,6 +6,7 @@ use crossbeam_channel::Receiver;
 use tokio::time::timeout;
 
 use super::worker::{Event, Handover, Shared, WorkError};
+use crate::ledger::has_lost;
 use crate::pg::{ConnInfo, session};
 use crate::report::{Stage, one_line};
 use crate::runtime::{Patience, Slot};
@@ -136,7 +137,7 @@ impl Writing {
         let closer = client.closer().map_err(WriteError::Connect)?;
         slot.hold(&shared.brake, move || closer.close());
         let contents = self.journal.read(&mut client)?;
-        match contents.committed(&shared.plan).len() < known {
+        match has_lost(&contents.committed(&shared.plan), &known) {
             true => Err(WorkError::TakenBack),
             false => Ok(()),
         }

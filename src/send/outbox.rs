@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::worker::WorkError;
 use crate::chunk::{Attempt, ChunkId, Held};
-use crate::ledger::{Again, Sending};
+use crate::ledger::{Again, Sending, has_lost};
 use crate::runtime::lock;
 use crate::transport::Connection;
 
@@ -169,9 +169,9 @@ impl Outbox {
         })
     }
 
-    /// Whether one of them is committed here that is not among these.
+    /// Whether one is committed here that is not among these.
     pub(super) fn knows_more_than(&self, committed: &[ChunkId]) -> bool {
-        lock(&self.state).sending.committed() > committed.len()
+        has_lost(committed, &lock(&self.state).sending.committed())
     }
 
     pub(super) fn all_committed(&self) -> bool {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Again, Opened, Receiving, Sending, Standing, Taken};
+use super::{Again, Opened, Receiving, Sending, Standing, Taken, has_lost};
 use crate::chunk::{Attempt, ChunkId, Held, Plan};
 use crate::planner::tests::{plan_of, table};
 
@@ -102,6 +102,8 @@ enum Fault {
     KillSend,
     KillRecv,
     CrashTarget,
+    /// The same, with unlogged tables.
+    EmptyTarget,
     /// An encoder waits too long for a connection, or its reader fails.
     GiveUp,
     /// A decoder waits too long, or its writer fails.
@@ -110,11 +112,12 @@ enum Fault {
     Shuffle,
 }
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 8] = [
     Fault::DropLink,
     Fault::KillSend,
     Fault::KillRecv,
     Fault::CrashTarget,
+    Fault::EmptyTarget,
     Fault::GiveUp,
     Fault::RollBack,
     Fault::Shuffle,
@@ -224,10 +227,8 @@ impl Pair {
                     held,
                     last_number,
                 } = standing;
-                let known = sender.as_ref().map_or(0, |s| s.sending.committed());
-                if known > committed.len() {
-                    *sender = None;
-                }
+                let lost = |s: &mut Sender| has_lost(&committed, &s.sending.committed());
+                sender.take_if(lost);
                 let sender = sender.get_or_insert_with(|| Sender {
                     sending: Sending::new(&self.plan, last_number),
                     encoders: [const { None }; JOBS],
@@ -439,6 +440,7 @@ impl Pair {
             }
             Fault::KillRecv => self.kill_recv(),
             Fault::CrashTarget => self.crash_target(),
+            Fault::EmptyTarget => self.empty_target(),
             Fault::GiveUp => self.give_up(),
             Fault::RollBack => self.roll_back(),
             Fault::Shuffle => self.shuffle(),
@@ -483,6 +485,14 @@ impl Pair {
         if self.dice.below(2) == 0 {
             self.sender = None;
         }
+    }
+
+    /// What was in unlogged tables is gone, whenever it was committed: any of it.
+    fn empty_target(&mut self) {
+        let dice = &mut self.dice;
+        self.journal.retain(|_| dice.below(2) == 0);
+        self.durable = self.durable.min(self.journal.len());
+        self.crash_target();
     }
 
     /// Not what is written to the end over a living connection: nothing waits then.
