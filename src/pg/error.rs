@@ -157,6 +157,14 @@ impl PgError {
         }
     }
 
+    /// Whether the server has no connection to spare (SQLSTATE 53300).
+    pub fn is_crowded(&self) -> bool {
+        match self {
+            Self::AllHosts(errors) => errors.iter().any(Self::is_crowded),
+            other => other.sqlstate() == Some("53300"),
+        }
+    }
+
     /// Whether the session lives and tells of a connection that the server could not make: to a
     /// foreign server, which may be unreachable from here for good.
     fn is_about_another_server(&self) -> bool {

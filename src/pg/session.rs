@@ -1,9 +1,16 @@
 //! Session settings that make both servers speak the same text and keep their clocks off our backs.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use super::{Client, ConnInfo, PgError};
 use crate::schema::quote_literal;
 
 const SETTINGS: &str = include_str!("session.sql");
+/// How often a server without a connection to spare is asked: one that has just been closed takes a
+/// moment to be free.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Opens a session with every setting that a migration depends on.
 ///
@@ -13,13 +20,23 @@ pub fn open(
     application_name: &str,
     client_encoding: &str,
 ) -> Result<Client, PgError> {
-    let mut client = Client::connect(info, application_name)?;
+    let mut client = connect(info, application_name)?;
     client.execute(SETTINGS)?;
     client.execute(&format!(
         "SET client_encoding = {}",
         quote_literal(client_encoding)
     ))?;
     Ok(client)
+}
+
+fn connect(info: &ConnInfo, application_name: &str) -> Result<Client, PgError> {
+    for _ in 1..TRIES {
+        match Client::connect(info, application_name) {
+            Err(error) if error.is_crowded() => sleep(PAUSE),
+            connected => return connected,
+        }
+    }
+    Client::connect(info, application_name)
 }
 
 /// The `client_encoding` in which rows travel: UTF8, which every server converts to and from

@@ -227,7 +227,7 @@ fn build(shared: &Shared, number: usize, next: Next) -> Result<(), BuildError> {
             }
             restorer = None;
             tracing::warn!(error = one_line(&error), "building again");
-            let pause = patience.again().ok_or(error)?;
+            let pause = patience.again(false).ok_or(error)?;
             shared.pause(pause);
         }
         patience.renew();

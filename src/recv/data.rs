@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::RecvError;
 use super::ending::show_built;
@@ -44,6 +44,7 @@ impl Moving {
             brake: Brake::default(),
             max_window_log: window_log.min(MAX_WINDOW_LOG),
             stall: context.options.stall,
+            writers: Arc::default(),
         });
         let agreed = usize::from(context.installed().greet.jobs);
         let jobs = context.budget.jobs.min(agreed).max(1);
@@ -259,11 +260,12 @@ fn start_worker(
 ) {
     let buffers = context.budget.raw_buffers;
     let (handover, chunks) = bounded(1);
+    let (writes, is_writing) = watch::channel(true);
     let decoding = {
         let (shared, attempts) = (Arc::clone(shared), attempts.clone());
         let pool = Pool::new(buffers, BLOCK_BYTES);
         shared.brake.add(pool.closer());
-        move || worker::decode(&shared, &attempts, &pool, buffers, &handover)
+        move || worker::decode(&shared, &attempts, &pool, buffers, is_writing, &handover)
     };
     let writing = Writing {
         info: context.info.clone(),
@@ -273,6 +275,7 @@ fn start_worker(
         omit: context.installed().offer.omit,
         as_replica: context.installed().as_replica,
         role_map: context.installed().offer.role_map.clone(),
+        writes,
     };
     let left = chunks.clone();
     let writing = {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use super::RecvError;
 use super::inbound::Inbound;
@@ -18,7 +19,7 @@ use crate::chunk::{Attempt, Chunk, ChunkId, Plan};
 use crate::codec::{ChunkDecoder, ChunkParams, DecodeError};
 use crate::copy::ScanError;
 use crate::report::Meter;
-use crate::runtime::{Brake, Panicked, Pool};
+use crate::runtime::{Brake, Company, Panicked, Pool};
 use crate::sink::journal::JournalError;
 use crate::sink::writer::{Piece, WriteError, Written};
 use crate::transport::TransportError;
@@ -73,6 +74,7 @@ pub(super) struct Shared {
     pub(super) max_window_log: u8,
     /// How long an attempt outlives a lost connection, and a transaction a silent one.
     pub(super) stall: Duration,
+    pub(super) writers: Arc<Company>,
 }
 
 impl Shared {
@@ -106,16 +108,22 @@ pub(super) struct Handover {
     pub(super) pieces: Receiver<Piece>,
 }
 
-/// The decoder's thread: takes attempts until there are no more.
+/// The decoder's thread: takes attempts until there are no more, but none while its writer has no
+/// connection and leaves the work to others.
 pub(super) fn decode(
     shared: &Shared,
     attempts: &Receiver<Incoming>,
     pool: &Pool,
     buffers: usize,
+    mut writes: watch::Receiver<bool>,
     out: &Sender<Handover>,
 ) -> Result<(), WorkError> {
     let mut decoder = ChunkDecoder::new(shared.max_window_log);
-    while let Ok(incoming) = attempts.recv() {
+    loop {
+        await_writer(shared, &mut writes);
+        let Ok(incoming) = attempts.recv() else {
+            return Ok(());
+        };
         let (sender, pieces) = bounded(buffers);
         let attempt = incoming.attempt;
         if out.send(Handover { attempt, pieces }).is_err() {
@@ -132,5 +140,14 @@ pub(super) fn decode(
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+}
+
+fn await_writer(shared: &Shared, writes: &mut watch::Receiver<bool>) {
+    shared.runtime.block_on(async {
+        // Whatever ends the wait leads on: who has ended is seen at the next attempt.
+        tokio::select! {
+            _ = writes.wait_for(|&writes| writes) => {}
+            () = shared.intake.stopped() => {}
+        }
+    });
 }

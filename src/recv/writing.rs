@@ -1,8 +1,9 @@
 //! The writer's thread: each attempt in a transaction of its own, which begins with its first rows.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::worker::{Event, Handover, Shared, WorkError};
@@ -25,18 +26,31 @@ pub(super) struct Writing {
     pub(super) omit: Omit,
     pub(super) as_replica: bool,
     pub(super) role_map: RoleMap,
+    /// Whether its decoder is to take attempts.
+    pub(super) writes: watch::Sender<bool>,
+}
+
+/// A writer's connection, once it has had something to write, and its patience with the server.
+struct Seat {
+    writer: Option<Writer>,
+    patience: Patience,
+    /// Ends what it waits for.
+    slot: Slot,
 }
 
 impl Writing {
     /// Writes what comes until nothing does. What the server refuses in passing is rolled back and
     /// comes again as another attempt, over a new connection to the server.
     pub(super) fn run(self, shared: &Shared, chunks: &Receiver<Handover>) -> Result<(), WorkError> {
-        let slot = shared.brake.slot();
-        let (mut writer, mut patience) = (None, Patience::default());
+        let mut seat = Seat {
+            writer: None,
+            patience: Patience::among(&shared.writers),
+            slot: shared.brake.slot(),
+        };
         while let Ok(handover) = chunks.recv() {
-            match self.attempt(shared, &slot, &mut writer, &handover) {
+            match self.attempt(shared, &mut seat, &handover) {
                 Ok(written) => {
-                    patience.renew();
+                    seat.patience.renew();
                     shared.tell(Event::Committed(handover.attempt.chunk, written));
                 }
                 Err(WriteError::Incomplete { .. }) => {
@@ -45,15 +59,8 @@ impl Writing {
                     }
                 }
                 Err(error) if error.is_momentary() => {
-                    writer = None;
-                    let news = shared.intake.release(handover.attempt);
-                    // Its decoder notices, and reads no further. Dropped at once, the channel would
-                    // keep the buffers that it waits for.
-                    handover.pieces.iter().for_each(drop);
-                    self.recover(shared, &slot, &mut patience, error)?;
-                    if news {
-                        shared.tell(Event::Released(handover.attempt));
-                    }
+                    let news = give_back(shared, &handover);
+                    self.recover(shared, &mut seat, chunks, news, error)?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -65,8 +72,7 @@ impl Writing {
     fn attempt(
         &self,
         shared: &Shared,
-        slot: &Slot,
-        writer: &mut Option<Writer>,
+        seat: &mut Seat,
         handover: &Handover,
     ) -> Result<Written, WriteError> {
         let chunk = shared.chunk(handover.attempt.chunk);
@@ -76,9 +82,13 @@ impl Writing {
             let chunk = chunk.id.to_string();
             return Err(WriteError::Incomplete { chunk });
         }
-        let writer = match writer {
+        let writer = match &mut seat.writer {
             Some(writer) => writer,
-            none => none.insert(self.connect(shared, slot)?),
+            none => {
+                let writer = self.connect(shared, &seat.slot)?;
+                seat.patience.connected();
+                none.insert(writer)
+            }
         };
         let mut last = Instant::now();
         let mut next = || -> Option<Piece> {
@@ -107,25 +117,55 @@ impl Writing {
     }
 
     /// After an error that passes: pauses until the server takes a session again, as long as there
-    /// is patience.
+    /// is patience. Only then send is told what was rolled back, but where others can write it.
     fn recover(
         &self,
         shared: &Shared,
-        slot: &Slot,
-        patience: &mut Patience,
+        seat: &mut Seat,
+        chunks: &Receiver<Handover>,
+        mut news: Option<Event>,
         mut error: WriteError,
     ) -> Result<(), WorkError> {
+        seat.writer = None;
         loop {
-            let pause = patience.again().ok_or_else(|| WorkError::from(error))?;
-            let pausing = async { timeout(pause, shared.intake.stopped()).await };
-            if shared.runtime.block_on(pausing).is_ok() {
-                return Err(WorkError::Halted);
+            let others = error.is_crowded().then(|| seat.patience.stand_back());
+            if let Some(pause) = others.flatten() {
+                tell(shared, news.take());
+                self.stand_back(shared, chunks, pause)?;
+            } else {
+                let pause = seat.patience.again(false);
+                pause_for(shared, pause.ok_or_else(|| WorkError::from(error))?)?;
             }
-            error = match self.look(shared, slot) {
+            error = match self.look(shared, &seat.slot) {
                 Err(WorkError::Write(error)) if error.is_momentary() => error,
-                looked => return looked,
+                looked => {
+                    looked?;
+                    break;
+                }
             };
             tracing::warn!(error = one_line(&error), "writing again");
+        }
+        tell(shared, news);
+        self.writes.send_replace(true);
+        Ok(())
+    }
+
+    /// Leaves the work to others for so long. What its decoder has taken by then is given back.
+    fn stand_back(
+        &self,
+        shared: &Shared,
+        chunks: &Receiver<Handover>,
+        pause: Duration,
+    ) -> Result<(), WorkError> {
+        self.writes.send_replace(false);
+        let until = Instant::now() + pause;
+        loop {
+            match chunks.recv_deadline(until) {
+                Ok(handover) => tell(shared, give_back(shared, &handover)),
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                // Its decoder was stopped, or has told why it ended.
+                Err(RecvTimeoutError::Disconnected) => return Err(WorkError::Halted),
+            }
         }
     }
 
@@ -141,5 +181,28 @@ impl Writing {
             true => Err(WorkError::TakenBack),
             false => Ok(()),
         }
+    }
+}
+
+/// An attempt that is not written: what send is to be told of it, where it is to be.
+fn give_back(shared: &Shared, handover: &Handover) -> Option<Event> {
+    let news = shared.intake.release(handover.attempt);
+    // Its decoder notices, and reads no further. Dropped at once, the channel would keep the buffers
+    // that it waits for.
+    handover.pieces.iter().for_each(drop);
+    news.then_some(Event::Released(handover.attempt))
+}
+
+fn tell(shared: &Shared, news: Option<Event>) {
+    if let Some(news) = news {
+        shared.tell(news);
+    }
+}
+
+fn pause_for(shared: &Shared, pause: Duration) -> Result<(), WorkError> {
+    let pausing = async { timeout(pause, shared.intake.stopped()).await };
+    match shared.runtime.block_on(pausing) {
+        Ok(()) => Err(WorkError::Halted),
+        Err(_) => Ok(()),
     }
 }

@@ -12,6 +12,6 @@ mod workers;
 pub use brake::{Brake, Slot};
 pub use budget::{BLOCK_BYTES, Budget, MAX_JOBS, MIN_MEMORY};
 pub use buffers::{Buffer, Pool};
-pub use patience::Patience;
+pub use patience::{Company, Patience};
 pub use throttle::Throttle;
 pub use workers::{Panicked, Workers, blocking, dispose, lock, panicked};

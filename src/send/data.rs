@@ -48,6 +48,7 @@ impl Moving {
             tuner: Mutex::new(tuner(context, talk)),
             brake: Brake::default(),
             throttle: context.options.rate.map(Throttle::new),
+            readers: Arc::default(),
             sent: Mutex::default(),
         });
         // Where recv has only to make the end of it durable, nobody reads.

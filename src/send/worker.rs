@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::runtime::Handle;
@@ -19,7 +18,7 @@ use crate::codec::{ChunkEncoder, ChunkParams, EncodeError, Tuner};
 use crate::copy::ScanError;
 use crate::pg::ConnInfo;
 use crate::report::{Meter, one_line};
-use crate::runtime::{BLOCK_BYTES, Brake, Panicked, Patience, Pool, Slot, Throttle, lock};
+use crate::runtime::{BLOCK_BYTES, Brake, Company, Panicked, Patience, Pool, Slot, Throttle, lock};
 use crate::source::reader::{Filled, ReadError, Reader};
 use crate::transport::TransportError;
 use crate::wire::frame::FrameError;
@@ -57,6 +56,7 @@ pub(super) struct Shared {
     /// Ends blocked reads when the data phase ends.
     pub(super) brake: Brake,
     pub(super) throttle: Option<Throttle>,
+    pub(super) readers: Arc<Company>,
     /// Raw bytes of chunks that are sent and not yet acknowledged.
     pub(super) sent: Mutex<BTreeMap<ChunkId, u64>>,
 }
@@ -123,6 +123,12 @@ pub(super) struct Reading {
     pub(super) buffers: usize,
 }
 
+/// A reader's connection, once it has had something to read, and its patience with the server.
+struct Seat {
+    reader: Option<Reader>,
+    patience: Patience,
+}
+
 /// The reader's thread: claims and reads until all is committed. What its server refuses in passing
 /// is tried again over a new connection, as part of another attempt.
 pub(super) fn read(
@@ -133,22 +139,20 @@ pub(super) fn read(
 ) -> Result<(), WorkError> {
     let pool = Pool::new(reading.buffers, BLOCK_BYTES);
     shared.brake.add(pool.closer());
-    let (mut reader, mut patience) = (None, Patience::default());
+    let mut seat = Seat {
+        reader: None,
+        patience: Patience::among(&shared.readers),
+    };
     while let Some(attempt) = shared.runtime.block_on(shared.outbox.claim()) {
         *lock(&desk.reading) = Some(attempt);
-        let ended = reading.chunk(shared, desk, &mut reader, attempt, &pool, out);
+        let ended = reading.chunk(shared, desk, &mut seat, attempt, &pool, out);
         *lock(&desk.reading) = None;
         match ended {
-            Ok(()) => patience.renew(),
-            Err(WorkError::Over) => reader = None,
+            Ok(()) => seat.patience.renew(),
+            Err(WorkError::Over) => seat.reader = None,
             Err(WorkError::Read(error)) if error.is_momentary() => {
-                reader = None;
                 shared.outbox.give_back(attempt);
-                let Some(pause) = patience.again() else {
-                    return Err(error.into());
-                };
-                tracing::warn!(error = one_line(&error), "reading again");
-                shared.runtime.block_on(pause_unless_stopped(shared, pause));
+                reading.recover(shared, desk, &mut seat, error)?;
             }
             Err(error) => return Err(error),
         }
@@ -156,17 +160,12 @@ pub(super) fn read(
     Ok(())
 }
 
-async fn pause_unless_stopped(shared: &Shared, pause: Duration) {
-    // Both ways lead on: whoever was stopped sees it at the next claim.
-    let _ = timeout(pause, shared.outbox.stopped()).await;
-}
-
 impl Reading {
     fn chunk(
         &self,
         shared: &Shared,
         desk: &Desk,
-        reader: &mut Option<Reader>,
+        seat: &mut Seat,
         attempt: Attempt,
         pool: &Pool,
         out: &Sender<Handover>,
@@ -175,9 +174,13 @@ impl Reading {
         if out.send(Handover { attempt, pieces }).is_err() {
             return Err(WorkError::Halted);
         }
-        let connected = match reader {
+        let connected = match &mut seat.reader {
             Some(connected) => connected,
-            none => none.insert(self.connect(shared, desk)?),
+            none => {
+                let reader = self.connect(shared, desk)?;
+                seat.patience.connected();
+                none.insert(reader)
+            }
         };
         let outbox = &shared.outbox;
         let mut take =
@@ -193,6 +196,36 @@ impl Reading {
                 let _ = sender.send(Piece::End);
                 Ok(())
             }
+        }
+    }
+
+    /// After an error that passes: a new connection, as long as there is patience. Nothing is claimed
+    /// before there is one.
+    fn recover(
+        &self,
+        shared: &Shared,
+        desk: &Desk,
+        seat: &mut Seat,
+        mut error: ReadError,
+    ) -> Result<(), WorkError> {
+        seat.reader = None;
+        loop {
+            let Some(pause) = seat.patience.again(error.is_crowded()) else {
+                return Err(error.into());
+            };
+            tracing::warn!(error = one_line(&error), "reading again");
+            let pausing = async { timeout(pause, shared.outbox.stopped()).await };
+            if shared.runtime.block_on(pausing).is_ok() {
+                return Ok(());
+            }
+            error = match self.connect(shared, desk) {
+                Err(error) if error.is_momentary() => error,
+                connected => {
+                    seat.reader = Some(connected?);
+                    seat.patience.connected();
+                    return Ok(());
+                }
+            };
         }
     }
 

@@ -67,6 +67,11 @@ impl WriteError {
         }
     }
 
+    /// Whether the target has no connection to spare.
+    pub fn is_crowded(&self) -> bool {
+        matches!(self, Self::Connect(source) if source.is_crowded())
+    }
+
     /// Whether the same chunk can be written later: the cause lies with the server's state.
     pub fn is_resumable(&self) -> bool {
         match self {

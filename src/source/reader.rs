@@ -47,6 +47,11 @@ impl ReadError {
         }
     }
 
+    /// Whether the source has no connection to spare.
+    pub fn is_crowded(&self) -> bool {
+        matches!(self, Self::Connect(source) if source.is_crowded())
+    }
+
     /// Whether the same snapshot can be read again later.
     pub fn is_resumable(&self) -> bool {
         match self {

@@ -3,8 +3,12 @@
 use pgpipe::demo::cluster::{Cluster, ClusterOptions};
 use pgpipe::demo::compare;
 
+use crate::support::holds::Hold;
 use crate::support::{Databases, start_recv, start_send};
 use crate::{LARGE, fails};
+
+/// For longer than any worker alone would ask a server without a connection for one.
+const LONG: [&str; 6] = ["--jobs", "8", "--chunk-size", "256KiB", "--rate", "1Mbit"];
 
 /// A server with room for so many sessions, its own none.
 fn crowded(connections: &str) -> Cluster {
@@ -28,27 +32,27 @@ fn a_source_with_fewer_connections_than_jobs_is_read_all_the_same() {
     let dbs = Databases::new("crowded_source", "");
     let source = crowded("6");
     source.psql("narrow", LARGE).unwrap();
-    let run = |jobs| {
-        let recv = start_recv(&dbs, &[]);
-        let conninfo = source.conninfo("narrow");
-        let send = start_send(
-            &dbs,
-            &[
-                "--source",
-                &conninfo,
-                "--jobs",
-                jobs,
-                "--chunk-size",
-                "1MiB",
-            ],
-        );
-        (send.wait(), recv.wait())
-    };
-    let (send, recv) = run("8");
-    send.must_end(0);
-    recv.must_end(0);
+    let conninfo = source.conninfo("narrow");
+    let recv = start_recv(&dbs, &[]);
+    let send = start_send(&dbs, &[&["--source", &conninfo][..], &LONG].concat());
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
     let target = dbs.target().database(dbs.name());
     let found = compare::differences(&source.database("narrow"), &target).unwrap();
+    assert!(found.is_empty(), "{}", found[0]);
+}
+
+#[test]
+fn a_target_with_fewer_connections_than_jobs_is_written_all_the_same() {
+    let dbs = Databases::new("crowded_writers", LARGE);
+    let target = crowded("5");
+    let conninfo = target.conninfo("narrow");
+    let recv = start_recv(&dbs, &["--target", &conninfo, "--index-jobs", "1"]);
+    let send = start_send(&dbs, &LONG);
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    let source = dbs.source().database(dbs.name());
+    let found = compare::differences(&source, &target.database("narrow")).unwrap();
     assert!(found.is_empty(), "{}", found[0]);
 }
 
@@ -56,16 +60,19 @@ fn a_source_with_fewer_connections_than_jobs_is_read_all_the_same() {
 fn a_target_without_connections_to_spare_ends_with_3() {
     let dbs = Databases::new("crowded_target", LARGE);
     let target = crowded("5");
-    let run = |jobs| {
-        let conninfo = target.conninfo("narrow");
+    let conninfo = target.conninfo("narrow");
+    let run = || {
         let recv = start_recv(&dbs, &["--target", &conninfo, "--index-jobs", "1"]);
-        let send = start_send(&dbs, &["--jobs", jobs, "--chunk-size", "1MiB"]);
+        let send = start_send(&dbs, &["--jobs", "2"]);
         (send.wait(), recv.wait())
     };
-    let (send, recv) = run("8");
+    // All but one, which is enough to look at the server.
+    let others: Vec<_> = (0..4).map(|_| Hold::at(&conninfo)).collect();
+    let (send, recv) = run();
     fails(&recv, 3, &["too many", "53300"]);
     fails(&send, 3, &["recv: ", "53300"]);
-    let (send, recv) = run("2");
+    drop(others);
+    let (send, recv) = run();
     send.must_end(0);
     recv.must_end(0);
     let source = dbs.source().database(dbs.name());

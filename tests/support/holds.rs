@@ -11,11 +11,6 @@ use super::databases::Databases;
 use super::process::poll;
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// Whoever makes a sequence waits for a lock that the test holds.
-const TRIGGER: &str = "CREATE FUNCTION hold() RETURNS event_trigger LANGUAGE plpgsql
-        AS 'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(4711); END';
-    CREATE EVENT TRIGGER hold ON ddl_command_start WHEN TAG IN ('CREATE SEQUENCE')
-        EXECUTE FUNCTION hold()";
 /// `setval` waits; nothing is changed.
 pub(crate) const SEQUENCES: &str = "ALTER SEQUENCE public.counter OWNED BY NONE";
 /// DROP SCHEMA waits.
@@ -32,15 +27,35 @@ impl Hold {
 
     /// The schema before the data, whose sequences cannot be made. Before recv starts.
     pub(crate) fn tables(dbs: &Databases) -> Self {
-        dbs.target_sql(TRIGGER);
+        Self::statement(dbs, "CREATE SEQUENCE")
+    }
+
+    /// The journal, whose schema cannot be made. Before recv starts.
+    pub(crate) fn journal(dbs: &Databases) -> Self {
+        Self::statement(dbs, "CREATE SCHEMA")
+    }
+
+    /// Whoever runs a statement with this tag waits for a lock that the test holds.
+    fn statement(dbs: &Databases, tag: &str) -> Self {
+        dbs.target_sql(&format!(
+            "CREATE FUNCTION hold() RETURNS event_trigger LANGUAGE plpgsql
+                AS 'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(4711); END';
+            CREATE EVENT TRIGGER hold ON ddl_command_start WHEN TAG IN ('{tag}')
+                EXECUTE FUNCTION hold()"
+        ));
         Self::run(dbs, "SELECT pg_advisory_lock(4711)")
     }
 
+    /// A session of any server, which does nothing.
+    pub(crate) fn at(conninfo: &str) -> Self {
+        let info = ConnInfo::resolve(conninfo, &|_| None).unwrap();
+        Self(Client::connect(&info, "the application").unwrap())
+    }
+
     fn run(dbs: &Databases, statement: &str) -> Self {
-        let info = ConnInfo::resolve(&dbs.target_conninfo(), &|_| None).unwrap();
-        let mut session = Client::connect(&info, "the application").unwrap();
-        session.execute(statement).unwrap();
-        Self(session)
+        let mut hold = Self::at(&dbs.target_conninfo());
+        hold.0.execute(statement).unwrap();
+        hold
     }
 
     pub(crate) fn release(mut self) {
@@ -49,7 +64,7 @@ impl Hold {
             .unwrap();
     }
 
-    /// What [`Self::tables`] has made is gone too.
+    /// What [`Self::tables`] or [`Self::journal`] has made is gone too.
     pub(crate) fn release_tables(self, dbs: &Databases) {
         self.release();
         dbs.target_sql("DROP EVENT TRIGGER hold; DROP FUNCTION hold()");
