@@ -180,13 +180,16 @@ impl Installation {
     /// Connects to the target database, which is made where it is missing and the user said so.
     fn database(&self) -> Result<Client, RecvError> {
         let name = self.options.application_name();
-        match database::connect(&self.info, &name) {
+        let client = match database::connect(&self.info, &name) {
             Err(DatabaseError::Missing { .. }) if self.options.create_db => {
                 database::create(&self.info, &name, &self.greet.source)?;
-                Ok(database::connect(&self.info, &name)?)
+                database::connect(&self.info, &name)?
             }
-            other => Ok(other?),
-        }
+            other => other?,
+        };
+        let closer = client.closer()?;
+        self.brake.add(move || closer.close());
+        Ok(client)
     }
 
     fn schema(&self, server_version: u32) -> Result<Schema, RecvError> {

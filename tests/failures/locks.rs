@@ -67,6 +67,28 @@ fn send_is_interrupted_while_recv_waits() {
     interrupted("locked_send", true);
 }
 
+/// Before there is a journal.
+#[test]
+fn recv_is_interrupted_while_it_waits_to_begin() {
+    let dbs = Databases::new("locked_journal", LARGE);
+    let hold = Hold::journal(&dbs);
+    let (recv, send) = (start_recv(&dbs, &[]), start_send(&dbs, &[]));
+    wait_until_held(&dbs, "advisory", "%CREATE SCHEMA%");
+    recv.signal(Signal::INT);
+    send.wait().must_end(3);
+    recv.wait().must_end(3);
+    dbs.target_sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'",
+    );
+    hold.release_tables(&dbs);
+    let (recv, send) = (start_recv(&dbs, &[]), start_send(&dbs, &[]));
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_equal(&dbs);
+    assert_nothing_left(&dbs);
+}
+
 /// Readers queue behind whoever waits for the keeper's lock: shown, with the name of the session.
 #[test]
 fn readers_behind_an_exclusive_lock_on_the_source_say_so() {
