@@ -28,6 +28,18 @@ const POLL: Duration = Duration::from_millis(50);
 /// How an entry begins in what pg_restore prints.
 const ENTRY: &str = "\n-- Name: ";
 
+/// A keeper whose snapshot no record names yet: it is released where none ever does, as after a panic.
+struct Unrecorded(Option<Keeper>);
+
+impl Drop for Unrecorded {
+    fn drop(&mut self) {
+        let released = self.0.take().map_or(Ok(()), Keeper::release);
+        if let Err(error) = released {
+            tracing::warn!(error = one_line(&error), "the keeper was not released");
+        }
+    }
+}
+
 impl Preparation {
     /// Takes a new snapshot, and records the same plan and archive in it; refuses where the schema
     /// is another one. Nothing is held on the source then.
@@ -48,21 +60,20 @@ impl Preparation {
                 _ => SendError::NoNewSnapshot(error),
             })?;
         let snapshot = keeper.kept().snapshot.clone();
+        let mut keeper = Unrecorded(Some(keeper));
         let renewed = self.renewed(state, &mut client, record, snapshot, early);
         let _ = std::fs::remove_file(state.path().join(RENEWED_ARCHIVE));
         match renewed {
-            Ok(record) => Ok((record, keeper)),
+            Ok(record) => {
+                let keeper = keeper.0.take();
+                Ok((record, keeper.expect("it is taken once")))
+            }
             Err(error) if self.is_its_end(&error, state.path()) => {
+                keeper.0 = None;
                 let ended = KeeperError::Ended(one_line(&error));
                 Err(SendError::NoNewSnapshot(ended))
             }
-            Err(error) => {
-                if let Err(unreleased) = keeper.release() {
-                    let error = one_line(&unreleased);
-                    tracing::warn!(error, "the keeper was not released");
-                }
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 

@@ -219,6 +219,7 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, S
 async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break> {
     let standing = greeting::greet(context, talk).await?;
     if let TargetState::Finished { report, exit } = standing.state {
+        tail::let_go(context, talk).await?;
         return tail::finish(context, talk, report, exit).await;
     }
     let mut ready = offering::prepared(context, talk, &standing.state).await?;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::SendError;
 use super::record::Finished;
 use super::session::{Break, Context, Ended, Talk};
+use super::{SendError, release_keeper};
 use crate::pg::session as pg_session;
 use crate::report::{
     Ending, Meter, ObjectError, Outcome, Report, SideReport, SideStats, Skipped, one_line,
@@ -14,14 +14,13 @@ use crate::source::{changes, choice, privileges, tail};
 use crate::wire::Role;
 use crate::wire::message::{Tail, ToRecv, ToSend};
 
-/// Ends the keeper: all rows are durable, nothing is needed of the snapshot any more.
+/// Ends the keeper: all rows are durable, nothing is needed of the snapshot any more. One that no
+/// send has recorded, as it died before that, ends too.
 pub(super) async fn let_go(context: &mut Context, talk: &Talk) -> Result<(), Break> {
-    let Some(keeper) = context.keeper.take() else {
-        return Ok(());
-    };
-    let releasing = blocking::<_, SendError>(move || Ok(keeper.release()));
+    context.keeper = None;
+    let state = Arc::clone(&context.state);
+    let releasing = blocking::<_, SendError>(move || Ok(release_keeper(state.path())));
     if let Err(error) = talk.unless_stopped(releasing).await?? {
-        // One that has gone already costs nothing.
         tracing::warn!(error = one_line(&error), "the keeper was not released");
     }
     Ok(())

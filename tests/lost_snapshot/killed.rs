@@ -1,6 +1,11 @@
 //! One side dies while the journal moves to the new snapshot.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
 use pgpipe::pg::{Client, ConnInfo};
+use pgpipe::selection::Selection;
+use pgpipe::source::keeper::Spec;
 
 use crate::journal::{wait_for_chunks, wait_until};
 use crate::support::{Databases, Run, start_recv, start_send};
@@ -120,4 +125,46 @@ fn everybody_when_every_chunk_is_committed() {
     assert!(line.contains("no snapshot is needed"), "{line}");
     let (send, _) = finish(&dbs, send, recv);
     assert!(!send.output().contains("new snapshot"), "{}", send.output());
+}
+
+/// A send that died in a renewal leaves a keeper that no record names. The next one, which needs no
+/// snapshot, releases it all the same.
+#[test]
+fn send_before_it_records_its_keeper() {
+    let (dbs, send, recv, mut session) = without_mark("unrecorded");
+    kill_all(&dbs, send, recv);
+    session.execute("COMMIT").unwrap();
+    start_keeper(&dbs);
+    let (send, recv) = start_both(&dbs, &[]);
+    let line = send.wait_for("migration main:");
+    assert!(line.contains("no snapshot is needed"), "{line}");
+    finish(&dbs, send, recv);
+}
+
+/// Returns when it holds a snapshot.
+fn start_keeper(dbs: &Databases) {
+    let spec = Spec {
+        source: dbs.source_conninfo(),
+        migration: "main".to_owned(),
+        selection: Selection::default(),
+        keep_seconds: 600,
+    };
+    let mut keeper = Command::new(env!("CARGO_BIN_EXE_pgpipe"))
+        .args(["keeper", "--state-dir"])
+        .arg(dbs.path("send.state/main/send"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = keeper.stdin.take().unwrap();
+    stdin
+        .write_all(&serde_json::to_vec(&spec).unwrap())
+        .unwrap();
+    drop(stdin);
+    let said = BufReader::new(keeper.stdout.take().unwrap()).lines();
+    let ready = said
+        .map_while(Result::ok)
+        .any(|line| line.contains("Ready"));
+    assert!(ready, "no keeper");
+    std::thread::spawn(move || keeper.wait());
 }
