@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -13,14 +15,17 @@ use super::worker::WorkError;
 use super::{OnLostSnapshot, SendError};
 use crate::chunk::{Chunk, ChunkId, Digest, Plan, TableIndex};
 use crate::copy::Scanner;
+use crate::pg::ConnInfo;
 use crate::pg::session::transfer_encoding;
-use crate::report::Meter;
-use crate::runtime::{BLOCK_BYTES, Brake, Pool, Workers, dispose, lock};
-use crate::source::reader::Reader;
+use crate::report::{Meter, one_line};
+use crate::runtime::{BLOCK_BYTES, Brake, Company, Patience, Pool, Slot, Workers, dispose, lock};
+use crate::source::reader::{ReadError, Reader};
 use crate::wire::message::{HeldPart, Snapshot, ToRecv, ToSend};
 
 /// Buffers of a reader whose thread scans them itself: one is read while none waits.
 const BUFFERS: usize = 1;
+/// How often a reader that pauses looks whether there is something to go on with.
+const LOOK: Duration = Duration::from_millis(100);
 /// Names of tables that are told.
 const NAMES: usize = 5;
 
@@ -123,6 +128,7 @@ struct Shared {
     pending: Mutex<Vec<ChunkId>>,
     differing: Mutex<BTreeSet<TableIndex>>,
     brake: Brake,
+    readers: Arc<Company>,
 }
 
 /// The tables of which the snapshot does not show what is committed.
@@ -180,6 +186,7 @@ fn shared(context: &mut Context, ready: &Ready, held: &Digests) -> Shared {
         pending: Mutex::new(held.keys().rev().copied().collect()),
         differing: Mutex::default(),
         brake: Brake::default(),
+        readers: Arc::default(),
         proof,
     };
     shared.show();
@@ -193,24 +200,94 @@ fn start_reader(
     failures: &mpsc::UnboundedSender<SendError>,
     workers: &mut Workers,
 ) {
-    let (info, shared) = (context.info.clone(), Arc::clone(shared));
-    let name = format!("pgpipe send {} {number}", context.options.migration);
-    let encoding = transfer_encoding(&context.source.encoding);
-    let work = move || {
-        let meter = Arc::clone(&shared.meter);
-        let snapshot = &shared.proof.snapshot.name;
-        let reader = Reader::connect(&info, &name, encoding, snapshot)?
-            .on_wait(Box::new(move |what| meter.waiting_for(what)));
-        let closer = reader.closer()?;
-        shared.brake.add(move || closer.close());
-        shared.run(reader)
+    let reading = Reading {
+        info: context.info.clone(),
+        name: format!("pgpipe send {} {number}", context.options.migration),
+        encoding: transfer_encoding(&context.source.encoding),
+        shared: Arc::clone(shared),
     };
+    let work = move || reading.run();
     let failures = failures.clone();
     workers.spawn(format!("prove-{number}"), work, move |ended| {
         if let Err(error) = ended {
             let _ = failures.send(SendError::from(error));
         }
     });
+}
+
+/// One thread of a proof.
+struct Reading {
+    info: ConnInfo,
+    /// `application_name` of its session.
+    name: String,
+    encoding: &'static str,
+    shared: Arc<Shared>,
+}
+
+impl Reading {
+    /// Reads until nothing is left to be proved. What the server refuses in passing is read again, by
+    /// this thread or another.
+    fn run(&self) -> Result<(), WorkError> {
+        let (shared, pool) = (&self.shared, Pool::new(BUFFERS, BLOCK_BYTES));
+        let (slot, mut reader) = (shared.brake.slot(), None);
+        let mut patience = Patience::among(&shared.readers);
+        loop {
+            let next = lock(&shared.pending).pop();
+            let Some(chunk) = next.and_then(|id| shared.plan.chunk(id)) else {
+                return Ok(());
+            };
+            match self.chunk(&slot, &mut reader, &mut patience, chunk, &pool) {
+                Ok(()) => patience.renew(),
+                Err(WorkError::Read(error)) if error.is_momentary() => {
+                    reader = None;
+                    let pause = patience.again(error.is_crowded());
+                    let pause = pause.filter(|_| !shared.brake.is_pulled());
+                    let Some(pause) = pause else {
+                        return Err(error.into());
+                    };
+                    tracing::warn!(error = one_line(&error), "reading again");
+                    lock(&shared.pending).push(chunk.id);
+                    shared.pause(pause);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn chunk(
+        &self,
+        slot: &Slot,
+        reader: &mut Option<Reader>,
+        patience: &mut Patience,
+        chunk: &Chunk,
+        pool: &Pool,
+    ) -> Result<(), WorkError> {
+        let shared = &self.shared;
+        if !shared.is_settled(chunk) {
+            let reader = match reader {
+                Some(reader) => reader,
+                none => {
+                    let connected = self.connect(slot)?;
+                    patience.connected();
+                    none.insert(connected)
+                }
+            };
+            let digests = shared.digests(reader, chunk, pool)?;
+            shared.judge(chunk, &digests);
+        }
+        shared.meter.chunk_done(chunk.bytes, 0);
+        Ok(())
+    }
+
+    fn connect(&self, slot: &Slot) -> Result<Reader, ReadError> {
+        let meter = Arc::clone(&self.shared.meter);
+        let snapshot = &self.shared.proof.snapshot.name;
+        let reader = Reader::connect(&self.info, &self.name, self.encoding, snapshot)?
+            .on_wait(Box::new(move |what| meter.waiting_for(what)));
+        let closer = reader.closer()?;
+        slot.hold(&self.shared.brake, move || closer.close());
+        Ok(reader)
+    }
 }
 
 impl Shared {
@@ -223,19 +300,13 @@ impl Shared {
         self.meter.plan(bytes, self.held.len() as u64, tables);
     }
 
-    /// One thread: reads until nothing is left to be proved.
-    fn run(&self, mut reader: Reader) -> Result<(), WorkError> {
-        let pool = Pool::new(BUFFERS, BLOCK_BYTES);
-        loop {
-            let next = lock(&self.pending).pop();
-            let Some(chunk) = next.and_then(|id| self.plan.chunk(id)) else {
-                return Ok(());
-            };
-            if !self.is_settled(chunk) {
-                let digests = self.digests(&mut reader, chunk, &pool)?;
-                self.judge(chunk, &digests);
-            }
-            self.meter.chunk_done(chunk.bytes, 0);
+    /// As long as there is something to go on with: a chunk that was given back is never left, as who
+    /// gave it back looks again.
+    fn pause(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let goes_on = || !self.brake.is_pulled() && !lock(&self.pending).is_empty();
+        while goes_on() && Instant::now() < until {
+            sleep(LOOK);
         }
     }
 

@@ -8,8 +8,9 @@ use pgpipe::selection::Selection;
 use pgpipe::source::keeper::Spec;
 
 use crate::journal::{wait_for_chunks, wait_until};
-use crate::support::{Databases, Run, start_recv, start_send};
-use crate::{DATA, SLOW, finish, kill, kill_all, kill_keeper, plan, start_both};
+use crate::support::holds::{Hold, wait_until_held};
+use crate::support::{Databases, Run, poll, start_recv, start_send};
+use crate::{DATA, LIMIT, SLOW, finish, kill, kill_all, kill_keeper, plan, start_both};
 
 const CHANGE: &str = "UPDATE first SET s = 'other' WHERE i = 1";
 /// recv's transaction waits for a lock on the table that begins again.
@@ -167,4 +168,50 @@ fn start_keeper(dbs: &Databases) {
         .any(|line| line.contains("Ready"));
     assert!(ready, "no keeper");
     std::thread::spawn(move || keeper.wait());
+}
+
+/// Readers of the proof, which queue behind a session of the source, are terminated: they read again.
+#[test]
+fn the_readers_of_a_proof() {
+    let dbs = Databases::new("proof_readers", DATA);
+    let (send, recv) = start_both(&dbs, &[]);
+    wait_for_chunks(&dbs, 3);
+    kill_all(&dbs, send, recv);
+    // What is committed is not told before the source's session is in its place.
+    let untold = Hold::with(&dbs, "LOCK TABLE pgpipe.chunk IN ROW EXCLUSIVE MODE");
+    let (mut send, mut recv) = start_both(&dbs, &[]);
+    wait_until_held(&dbs, "relation", "%LOCK TABLE%");
+    let mut session = Hold::at(&dbs.source_conninfo());
+    let queued = std::thread::spawn(move || session.wait_for("LOCK TABLE public.first"));
+    until_source(
+        &dbs,
+        "SELECT count(*) FROM pg_locks WHERE NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    );
+    untold.release();
+    for _ in 0..2 {
+        until_source(
+            &dbs,
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name ~ '^pgpipe send main [0-9]'
+            AND wait_event_type = 'Lock'",
+        );
+    }
+    until_source(
+        &dbs,
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'the application'",
+    );
+    assert!(!queued.join().unwrap(), "it never had the lock");
+    assert!(send.is_running() && recv.is_running());
+    let (send, _) = finish(&dbs, send, recv);
+    let said = send.output();
+    assert!(said.contains("committed chunks stay"), "{said}");
+}
+
+/// Asks the source for a number until it is not 0.
+#[track_caller]
+fn until_source(dbs: &Databases, sql: &str) {
+    let some = || (dbs.source_sql(sql).trim() != "0").then_some(());
+    poll(LIMIT, some).unwrap_or_else(|| panic!("never: {sql}"));
 }

@@ -58,6 +58,11 @@ impl Hold {
         hold
     }
 
+    /// Runs what may wait; whether it got what it waited for.
+    pub(crate) fn wait_for(&mut self, statement: &str) -> bool {
+        self.0.execute(&format!("BEGIN; {statement}")).is_ok()
+    }
+
     pub(crate) fn release(mut self) {
         self.0
             .execute("ROLLBACK; SELECT pg_advisory_unlock_all()")
