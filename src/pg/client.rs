@@ -99,6 +99,17 @@ impl Client {
         Ok(self.run(sql, false)?.tag)
     }
 
+    /// Sends one or more statements; [`Self::answer`] waits for what becomes of them.
+    pub fn ask(&mut self, sql: &str) -> Result<(), PgError> {
+        self.send_query(sql, "running a statement")
+    }
+
+    /// The command tag of what was asked last. Blocks until the server is ready again: whoever cannot
+    /// wait polls the client first.
+    pub fn answer(&mut self) -> Result<String, PgError> {
+        Ok(self.settled(false)?.tag)
+    }
+
     /// Starts a `COPY … TO STDOUT`.
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>, PgError> {
         self.start_copy(sql, "COPY TO STDOUT", |message| {
@@ -153,7 +164,11 @@ impl Client {
     }
 
     fn run(&mut self, sql: &str, keep_rows: bool) -> Result<Outcome, PgError> {
-        self.send_query(sql, "running a statement")?;
+        self.ask(sql)?;
+        self.settled(keep_rows)
+    }
+
+    fn settled(&mut self, keep_rows: bool) -> Result<Outcome, PgError> {
         let mut outcome = Outcome::default();
         self.settle(&mut outcome, keep_rows)?;
         match outcome.error {

@@ -1,5 +1,9 @@
 //! The keeper is seen, and its end is noticed.
 
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support::{Databases, assert_equal, keepers, poll};
 use crate::{DATA, LIMIT, assert_quiet, pgpipe, under_way};
 
@@ -38,5 +42,28 @@ fn a_look_does_not_keep_it() {
     });
     assert!(gone.is_some(), "the keeper outlives its time");
     pgpipe(&dbs, "send", &["status"]).must(0, &["no snapshot is held"]);
+    assert_quiet(&dbs);
+}
+
+/// It does not wait for an answer of its server: whoever speaks to it meanwhile is heard.
+#[test]
+fn a_session_that_hangs_does_not_make_it_deaf() {
+    let dbs = Databases::new("keeper_hangs", DATA);
+    let (send, recv) = under_way(&dbs);
+    for run in [send, recv] {
+        run.signal(Signal::KILL);
+        run.wait();
+    }
+    let sql = "SELECT pid FROM pg_stat_activity
+        WHERE application_name = 'pgpipe keeper main' AND datname = current_database()";
+    let pid = Pid::from_raw(dbs.source_sql(sql).trim().parse().unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    // Longer than a pulse.
+    std::thread::sleep(Duration::from_secs(3));
+    let status = pgpipe(&dbs, "send", &["status"]);
+    let aborted = pgpipe(&dbs, "send", &["abort"]);
+    kill_process(pid, Signal::CONT).unwrap();
+    status.must(0, &["snapshot"]);
+    aborted.must(0, &["the snapshot is released"]);
     assert_quiet(&dbs);
 }

@@ -17,6 +17,8 @@ use crate::wire::message::Snapshot;
 /// How often the keeper asks its server for a sign of life, so that a firewall's idle timer never
 /// sees an idle connection. A terminated session is noticed at once, a host that is gone by this.
 const PULSE: Duration = Duration::from_secs(2);
+/// How long a release waits for a server that does not answer; whoever asked for it waits 10 s.
+const ROLLBACK_LIMIT: Duration = Duration::from_secs(4);
 
 /// Why a keeper could not start or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -134,13 +136,14 @@ fn take_snapshot(
 }
 
 /// Holds the transaction until released, forgotten for `keep`, or ended by the server; returns who
-/// released it.
+/// released it. A server that does not answer keeps nobody else from being heard.
 fn hold(mut client: Client, desk: &Desk, keep: Duration) -> Option<UnixStream> {
     let mut watchers = Vec::new();
     let mut connected = 0u32;
     let mut alone_since = Instant::now();
+    let mut asked = false;
     loop {
-        wait(&client, desk);
+        let speaks = wait(&client, desk);
         while let Some(event) = desk.next() {
             match event {
                 Event::InTouch => connected += 1,
@@ -153,21 +156,36 @@ fn hold(mut client: Client, desk: &Desk, keep: Duration) -> Option<UnixStream> {
                     for mut watcher in watchers {
                         let _ = writeln!(watcher, "released");
                     }
-                    let _ = client.execute("ROLLBACK");
+                    roll_back(client, asked);
                     return Some(asker);
                 }
             }
         }
         let forgotten = connected == 0 && alone_since.elapsed() > keep;
-        if forgotten || client.execute("SELECT").is_err() {
+        let lives = match (asked, speaks) {
+            (true, false) => Ok(()),
+            (true, true) => client.answer().map(|_| asked = false),
+            (false, _) => client.ask("SELECT").map(|()| asked = true),
+        };
+        if forgotten || lives.is_err() {
             return None;
         }
     }
 }
 
+/// Where the server does not answer, the end of the connection does it as soon as it looks.
+fn roll_back(mut client: Client, asked: bool) {
+    let set = client.set_read_timeout(Some(ROLLBACK_LIMIT));
+    let answered = set.and_then(|()| match asked {
+        true => client.answer().map(drop),
+        false => Ok(()),
+    });
+    let _ = answered.and_then(|()| client.execute("ROLLBACK"));
+}
+
 /// Until somebody asks, the server says something (as it does when it terminates the session), or
-/// the pulse is due.
-fn wait(client: &Client, desk: &Desk) {
+/// the pulse is due; whether the server does.
+fn wait(client: &Client, desk: &Desk) -> bool {
     let mut sockets = [
         PollFd::new(client, PollFlags::IN),
         PollFd::new(desk, PollFlags::IN),
@@ -175,4 +193,5 @@ fn wait(client: &Client, desk: &Desk) {
     let pulse = Timespec::try_from(PULSE).expect("seconds");
     // Interrupted or not: what there is, is looked at.
     let _ = poll(&mut sockets, Some(&pulse));
+    !sockets[0].revents().is_empty()
 }
