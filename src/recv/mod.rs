@@ -46,7 +46,7 @@ use crate::sink::database::{self, DatabaseError};
 use crate::sink::space::Space;
 use crate::state::{Aborted, StateDir};
 use crate::transport::Limits;
-use crate::transport::peering::{Code, LinkSpec, Peering};
+use crate::transport::peering::{Code, Limit, LinkSpec, Peering};
 use crate::wire::Role;
 
 /// Some pg_restore must be there; which one suits is known once send has dumped.
@@ -205,8 +205,8 @@ async fn sessions(context: &mut Context, peering: &mut Peering) -> Result<Outcom
 
 async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<Ended, RecvError> {
     let limit = match &context.record.finished {
-        Some(_) if !context.options.stay => LINGER,
-        _ => context.options.give_up.unwrap_or(GIVE_UP),
+        Some(_) if !context.options.stay => Limit::Usual(LINGER),
+        _ => Limit::new(context.options.give_up, GIVE_UP),
     };
     let display = context.display.clone();
     let mut stop = display.stop.clone();

@@ -43,7 +43,7 @@ use crate::source::keeper::{Keeper, KeeperError};
 use crate::source::{catalog, choice, privileges, server};
 use crate::state::{Aborted, StateDir};
 use crate::transport::Limits;
-use crate::transport::peering::{Code, LinkSpec, Peering};
+use crate::transport::peering::{Code, Limit, LinkSpec, Peering};
 use crate::wire::Role;
 use crate::wire::message::{Omit, SourceInfo};
 
@@ -314,7 +314,7 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
     let waiting = |what| display.meter.waiting_for(what);
     // The watch over the keeper ends the wait for a link while rows are missing.
     let default = context.moving.as_ref().map_or(GIVE_UP, |_| Duration::MAX);
-    let limit = context.options.give_up.unwrap_or(default);
+    let limit = Limit::new(context.options.give_up, default);
     let trouble = async {
         match &mut context.moving {
             Some(moving) => moving.trouble().await,

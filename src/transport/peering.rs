@@ -18,8 +18,8 @@ use crate::wire::handshake::PairCode;
 
 /// How long send waits for the pair file.
 const PAIR_FILE_LIMIT: Duration = Duration::from_secs(60);
-/// How long the first connection may take to come about: a mistyped address is more likely then
-/// than an outage.
+/// How long the first connection of two sides may take to come about: a mistyped address is more
+/// likely then than an outage.
 const FIRST_CONTACT: Duration = Duration::from_secs(60);
 /// Between two tries to dial.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -112,6 +112,34 @@ impl PeeringError {
 /// Prints a line for the user.
 pub type Say = dyn Fn(&str) + Send + Sync;
 
+/// How long the peer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// As the user has said.
+    Wished(Duration),
+    Usual(Duration),
+}
+
+impl Limit {
+    /// The user's wish, if there is one.
+    pub fn new(wished: Option<Duration>, usual: Duration) -> Self {
+        wished.map_or(Self::Usual(usual), Self::Wished)
+    }
+
+    fn duration(self) -> Duration {
+        match self {
+            Self::Wished(limit) | Self::Usual(limit) => limit,
+        }
+    }
+
+    fn of_dialler(self, reached_before: bool) -> Duration {
+        match self {
+            Self::Usual(limit) if !reached_before => limit.min(FIRST_CONTACT),
+            _ => self.duration(),
+        }
+    }
+}
+
 type Met = Result<Session, PeeringError>;
 
 /// The way to the peer, for the life of the process.
@@ -121,6 +149,7 @@ pub struct Peering {
     state: Arc<StateDir>,
     link: Arc<Link>,
     code: Option<PairingState>,
+    /// By this process or an earlier one.
     reached_before: bool,
     /// Of a listener: connections that have been let in, newest last.
     admitted: Option<(mpsc::Receiver<Met>, JoinHandle<()>)>,
@@ -155,7 +184,7 @@ impl Peering {
             state: Arc::clone(state),
             link,
             code,
-            reached_before: false,
+            reached_before: pinned(state)?.is_some(),
             admitted: None,
         };
         if peering.link.is_listener() {
@@ -183,18 +212,20 @@ impl Peering {
         self.link.local_addr()
     }
 
-    /// The next authenticated connection, waited for at most `limit`; `waiting` shows for whom.
+    /// The next authenticated connection, waited for at most for `limit`; `waiting` shows for whom.
     ///
-    /// Cancel-safe. A dialler tries again until the limit; its first contact has a shorter one.
+    /// Cancel-safe. A dialler tries again until the limit; one that nobody has wished for is shorter
+    /// for the first contact.
     pub async fn reach(
         &mut self,
-        limit: Duration,
+        limit: Limit,
         waiting: &(dyn Fn(Option<String>) + Sync),
     ) -> Result<Session, PeeringError> {
         waiting(Some(self.wanted()));
         let reached = match &mut self.admitted {
             Some((admitted, _)) => {
                 let (peer, address) = (self.role.peer().as_str(), self.spec.address().to_owned());
+                let limit = limit.duration();
                 let seconds = limit.as_secs();
                 let nobody = PeeringError::Nobody {
                     peer,
@@ -207,14 +238,7 @@ impl Peering {
                     Err(_) => Err(nobody),
                 }
             }
-            None => {
-                let limit = if self.reached_before {
-                    limit
-                } else {
-                    limit.min(FIRST_CONTACT)
-                };
-                self.dial(limit).await
-            }
+            None => self.dial(limit.of_dialler(self.reached_before)).await,
         };
         waiting(None);
         self.reached_before |= reached.is_ok();
@@ -361,5 +385,20 @@ impl Admission {
         if error.refusal().is_some() {
             (self.say)(&error.to_string());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_first_contact_without_a_wish_is_given_up_soon() {
+        let (day, minute) = (Duration::from_secs(86_400), Duration::from_secs(60));
+        assert_eq!(Limit::new(None, day).of_dialler(false), minute);
+        assert_eq!(Limit::new(None, day).of_dialler(true), day);
+        assert_eq!(Limit::new(Some(day), minute).of_dialler(false), day);
+        let short = Duration::from_secs(1);
+        assert_eq!(Limit::new(Some(short), day).of_dialler(true), short);
     }
 }
