@@ -8,6 +8,7 @@ use super::course::{self, Course};
 use super::prepare::{describe_file, recorded_plan};
 use super::record::{ARCHIVE, PLAN, Record};
 use super::session::{Break, Context, Talk};
+use super::watching::KeeperWatch;
 use super::worker::WorkError;
 use super::{SendError, adapting, proof};
 use crate::chunk::{Adaptation, Attempt, ChunkId, Held, Plan};
@@ -128,12 +129,12 @@ pub(super) async fn offer(
     ready: &mut Ready,
 ) -> Result<There, Break> {
     hand_over(context, talk, ready).await?;
-    match await_schema(context, talk).await? {
+    match await_schema(context, talk, ready).await? {
         Answer::Ready(there) => return Ok(there),
         Answer::Adapt(tables) => adapting::adapt(context, ready, &tables)?,
     }
     hand_over(context, talk, ready).await?;
-    match await_schema(context, talk).await? {
+    match await_schema(context, talk, ready).await? {
         Answer::Ready(there) => Ok(there),
         Answer::Adapt(_) => Err(SendError::Protocol("expected Ready").into()),
     }
@@ -184,11 +185,20 @@ enum Answer {
     Adapt(Vec<Adaptation>),
 }
 
-async fn await_schema(context: &Context, talk: &mut Talk) -> Result<Answer, Break> {
+/// The end of the keeper ends the wait, which may be long: nobody could read then.
+async fn await_schema(context: &Context, talk: &mut Talk, ready: &Ready) -> Result<Answer, Break> {
     let meter = &context.display.meter;
     meter.waiting_for(Some("the schema on the target".into()));
+    let mut keeper = match context.keeper.is_some() && !ready.plan.chunks.is_empty() {
+        true => KeeperWatch::start(context.state.path()),
+        false => KeeperWatch::of_none(),
+    };
     loop {
-        match talk.hear().await? {
+        let heard = tokio::select! {
+            heard = talk.hear() => heard?,
+            error = keeper.ended() => return Err(error.into()),
+        };
+        match heard {
             ToSend::Progress { done, total, .. } => {
                 meter.waiting_for(Some(format!(
                     "the schema on the target ({done} of {total} objects)"

@@ -6,7 +6,7 @@ use pgpipe::demo::cluster::{Cluster, ClusterOptions, StopMode};
 use pgpipe::demo::compare;
 
 use crate::journal::{assert_kept, wait_for_chunks, wait_until};
-use crate::support::holds::pg_dump_to_hold;
+use crate::support::holds::{Hold, pg_dump_to_hold, wait_until_held};
 use crate::support::{Databases, poll, start_recv, start_send};
 use crate::{DATA, LIMIT, SLOW, finish, kill_keeper, start_both};
 
@@ -69,6 +69,19 @@ fn the_new_snapshot_is_lost_while_the_schema_is_dumped() {
 #[test]
 fn the_keeper_is_killed() {
     goes_on("keeper", kill_keeper);
+}
+
+/// Send need not wait for the schema to see it.
+#[test]
+fn the_keeper_is_killed_while_tables_are_made() {
+    let dbs = Databases::new("keeper_schema", &format!("{DATA} CREATE SEQUENCE counter;"));
+    let hold = Hold::tables(&dbs);
+    let (send, recv) = start_both(&dbs, &[]);
+    wait_until_held(&dbs, "advisory", "%CREATE SEQUENCE%");
+    kill_keeper(&dbs);
+    send.wait_for("the snapshot is gone; taking a new one");
+    hold.release_tables(&dbs);
+    finish(&dbs, send, recv);
 }
 
 #[test]
