@@ -18,7 +18,7 @@ use crate::codec::{ChunkParams, Tuner};
 use crate::ledger::Sending;
 use crate::pg::session::transfer_encoding;
 use crate::report::one_line;
-use crate::runtime::{Brake, Panicked, Throttle, Workers, dispose, lock};
+use crate::runtime::{Brake, Budget, Panicked, Throttle, Workers, dispose, lock};
 use crate::source::reader::ReadError;
 use crate::transport::Connection;
 use crate::wire::message::{ToRecv, ToSend};
@@ -32,6 +32,8 @@ pub(super) struct Moving {
     /// What ends the data phase early.
     troubles: mpsc::UnboundedReceiver<SendError>,
     keeper: KeeperWatch,
+    /// What both sides could afford when the threads were started.
+    agreed: Budget,
     _workers: Workers,
 }
 
@@ -69,13 +71,15 @@ impl Moving {
             shared,
             troubles,
             keeper,
+            agreed: context.agreed.clone(),
             _workers: workers,
         }
     }
 
-    /// Whether the journal has lost what it had.
-    fn is_ahead_of(&self, there: &There) -> bool {
-        self.shared.outbox.knows_more_than(&there.committed)
+    /// Whether the threads cannot go on: the journal has lost what it had, as a crash of the target took
+    /// commits back that recv had told us of, or recv has come back with another budget.
+    fn is_outdated(&self, there: &There, agreed: &Budget) -> bool {
+        self.agreed != *agreed || self.shared.outbox.knows_more_than(&there.committed)
     }
 
     /// Waits until the data phase cannot go on. Cancel-safe.
@@ -108,12 +112,8 @@ pub(super) async fn send(
     there: &There,
 ) -> Result<(), Break> {
     context.display.meter.phase("data");
-    if context
-        .moving
-        .as_ref()
-        .is_some_and(|moving| moving.is_ahead_of(there))
-    {
-        // A crash of the target has taken commits back that recv had told us of.
+    let outdated = |moving: &Moving| moving.is_outdated(there, &context.agreed);
+    if context.moving.as_ref().is_some_and(outdated) {
         end_moving(context).await?;
     }
     let mut moving = match context.moving.take() {

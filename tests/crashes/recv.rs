@@ -24,6 +24,17 @@ fn killed_in_the_data_phase() {
     assert_equal(&dbs);
 }
 
+/// Its decoders then refuse what send's encoders were allowed before.
+#[test]
+fn it_comes_back_with_less_memory() {
+    let dbs = Databases::new("recv_memory", DATA);
+    let (send, recv) = start_both(&dbs, &[], &["--memory", "1GiB"]);
+    wait_for_chunks(&dbs, 2);
+    kill(recv);
+    let recv = start_recv(&dbs, &["--memory", "84MiB"]);
+    finish(&dbs, send, recv);
+}
+
 /// Each takes about a second: long enough to be found at work.
 const SLOW_INDEXES: &str = "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
         $$BEGIN PERFORM pg_catalog.pg_sleep(0.0005); RETURN i; END$$;
