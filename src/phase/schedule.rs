@@ -1,6 +1,7 @@
 //! The state machine that hands out entries: each once, none before what it depends on.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::MAX_BATCH;
 use super::stage::Stage;
@@ -11,9 +12,11 @@ mod graph;
 mod locks;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use graph::Node;
 use locks::Locks;
+use waits::Waits;
 
 /// Which transaction of an entry is to be run.
 ///
@@ -51,6 +54,17 @@ pub struct Counts {
     pub failed: usize,
 }
 
+impl Counts {
+    fn of(&mut self, state: State) -> &mut usize {
+        match state {
+            State::Waiting | State::Built => &mut self.waiting,
+            State::Running => &mut self.running,
+            State::Done => &mut self.done,
+            State::Failed => &mut self.failed,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Waiting,
@@ -76,11 +90,14 @@ pub struct Schedule {
     nodes: Vec<Node>,
     states: Vec<State>,
     by_id: HashMap<DumpId, usize>,
-    /// Positions of waiting nodes by stage: by size, then in the archive's order.
-    queues: [Vec<usize>; Stage::COUNT],
-    /// Positions of nodes whose second step waits.
-    built: Vec<usize>,
+    waits: Waits,
+    /// Waiting nodes by stage. Where entries go out singly, only those that wait for no gate and no
+    /// other entry.
+    queues: [BTreeSet<Rank>; Stage::COUNT],
+    /// Nodes whose second step waits.
+    built: BTreeSet<Rank>,
     unsettled: [usize; Stage::COUNT],
+    counts: Counts,
     /// Tables whose rows are not all committed.
     closed: HashSet<Oid>,
     /// The rows are durable, and none of them will be taken out again.
@@ -88,6 +105,9 @@ pub struct Schedule {
     locks: Locks,
     refreshed: bool,
 }
+
+/// Largest table first where entries go out singly, then the position: the archive's order.
+type Rank = (Reverse<u64>, usize);
 
 impl Schedule {
     /// `gates` are the tables of the plan, by their OID on the source and with their bytes: all
@@ -98,21 +118,22 @@ impl Schedule {
         let mut schedule = Self {
             states: vec![State::Waiting; nodes.len()],
             by_id: nodes.iter().enumerate().map(|(i, n)| (n.id, i)).collect(),
+            waits: Waits::new(&nodes),
             queues: Default::default(),
-            built: Vec::new(),
+            built: BTreeSet::new(),
             unsettled: [0; Stage::COUNT],
+            counts: Counts::default(),
             closed: gates.into_keys().collect(),
             data_ended: false,
             locks: Locks::default(),
             refreshed: false,
             nodes,
         };
-        for (position, node) in schedule.nodes.iter().enumerate() {
-            schedule.queues[node.stage.index()].push(position);
-            schedule.unsettled[node.stage.index()] += 1;
+        schedule.counts.waiting = schedule.nodes.len();
+        for position in 0..schedule.nodes.len() {
+            schedule.unsettled[schedule.nodes[position].stage.index()] += 1;
+            schedule.enqueue(position);
         }
-        schedule.sort(Stage::Indexes);
-        schedule.sort(Stage::ForeignKeys);
         schedule
     }
 
@@ -124,28 +145,29 @@ impl Schedule {
         done: impl IntoIterator<Item = DumpId>,
         built: impl IntoIterator<Item = DumpId>,
     ) -> Self {
-        let mut built = self.positions(built);
-        built.retain(|&p| self.nodes[p].stage == Stage::Indexes);
-        for position in built {
-            self.states[position] = State::Built;
-            self.built.push(position);
+        for position in self.positions(built) {
+            if self.nodes[position].stage == Stage::Indexes {
+                self.dequeue(position);
+                self.put(position, State::Built);
+                self.built.insert(self.rank(position));
+            }
         }
         for position in self.positions(done) {
             if !self.states[position].is_settled() {
+                self.dequeue(position);
                 self.settle(position, State::Done);
             }
         }
-        let states = &self.states;
-        for queue in &mut self.queues {
-            queue.retain(|&p| states[p] == State::Waiting);
-        }
-        self.built.retain(|&p| states[p] == State::Built);
         self
     }
 
     /// All rows of the table are committed. Unknown tables are ignored.
     pub fn open_gate(&mut self, table: Oid) {
-        self.closed.remove(&table);
+        if self.closed.remove(&table) {
+            for position in self.waits.open(table) {
+                self.enqueue(position);
+            }
+        }
     }
 
     /// Whether all gates are open, and the rows are to be made durable: [`Self::end_data`] is to be
@@ -197,24 +219,24 @@ impl Schedule {
     /// The first of two transactions is committed; the second is handed out later.
     pub fn built(&mut self, task: &Task) {
         for position in self.release(task) {
-            self.states[position] = State::Built;
-            self.built.push(position);
+            self.put(position, State::Built);
+            self.built.insert(self.rank(position));
         }
     }
 
     /// The task did not run (its connection was lost): it will be handed out again.
     pub fn give_back(&mut self, task: &Task) {
         for position in self.release(task) {
-            let stage = self.nodes[position].stage.index();
-            let (state, queue) = match task.step {
-                Step::First => (State::Waiting, &mut self.queues[stage]),
-                Step::Second => (State::Built, &mut self.built),
-            };
-            self.states[position] = state;
-            queue.push(position);
-        }
-        if task.step == Step::First {
-            self.sort(task.stage);
+            match task.step {
+                Step::First => {
+                    self.put(position, State::Waiting);
+                    self.enqueue(position);
+                }
+                Step::Second => {
+                    self.put(position, State::Built);
+                    self.built.insert(self.rank(position));
+                }
+            }
         }
     }
 
@@ -241,16 +263,7 @@ impl Schedule {
     }
 
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for state in &self.states {
-            match state {
-                State::Waiting | State::Built => counts.waiting += 1,
-                State::Running => counts.running += 1,
-                State::Done => counts.done += 1,
-                State::Failed => counts.failed += 1,
-            }
-        }
-        counts
+        self.counts
     }
 
     fn current_stage(&self) -> Option<Stage> {
@@ -261,31 +274,31 @@ impl Schedule {
     }
 
     fn next_second(&mut self) -> Option<Task> {
-        let found = self.built.iter().position(|&p| self.is_ready(p, true))?;
-        let position = self.built.remove(found);
+        let mut built = self.built.iter().copied();
+        let found = built.find(|&(_, p)| self.waits.are_over(p) && self.is_free(p, true))?;
+        self.built.remove(&found);
+        let (_, position) = found;
         self.locks.take(&self.nodes[position].tables, true);
         Some(self.claim(position, Step::Second))
     }
 
     fn next_one(&mut self, stage: Stage) -> Option<Task> {
         let queue = &self.queues[stage.index()];
-        let ready = |&p: &usize| self.is_ready(p, self.nodes[p].exclusive);
-        let found = queue.iter().position(ready)?;
-        let position = self.queues[stage.index()].remove(found);
+        let free = |&&(_, p): &&Rank| self.is_free(p, self.nodes[p].exclusive);
+        let found = *queue.iter().find(free)?;
+        self.queues[stage.index()].remove(&found);
+        let (_, position) = found;
         let node = &self.nodes[position];
         self.locks.take(&node.tables, node.exclusive);
         Some(self.claim(position, Step::First))
     }
 
-    fn is_ready(&self, position: usize, exclusive: bool) -> bool {
-        let node = &self.nodes[position];
-        node.gates.iter().all(|table| !self.closed.contains(table))
-            && node.deps.iter().all(|&dep| self.states[dep].is_settled())
-            && self.locks.are_free(&node.tables, exclusive)
+    fn is_free(&self, position: usize, exclusive: bool) -> bool {
+        self.locks.are_free(&self.nodes[position].tables, exclusive)
     }
 
     fn claim(&mut self, position: usize, step: Step) -> Task {
-        self.states[position] = State::Running;
+        self.put(position, State::Running);
         let node = &self.nodes[position];
         Task {
             stage: node.stage,
@@ -302,9 +315,14 @@ impl Schedule {
         if queue.is_empty() || queue.len() < self.unsettled[stage.index()] {
             return None;
         }
-        let batch: Vec<_> = queue.drain(..queue.len().min(MAX_BATCH)).collect();
+        let mut batch = Vec::new();
+        while batch.len() < MAX_BATCH
+            && let Some((_, position)) = queue.pop_first()
+        {
+            batch.push(position);
+        }
         for &position in &batch {
-            self.states[position] = State::Running;
+            self.put(position, State::Running);
         }
         Some(Task {
             stage,
@@ -324,7 +342,7 @@ impl Schedule {
     fn release(&mut self, task: &Task) -> Vec<usize> {
         let mut positions = self.positions(task.ids.iter().copied());
         positions.retain(|&p| self.states[p] == State::Running);
-        if matches!(task.stage, Stage::Indexes | Stage::ForeignKeys) {
+        if task.stage.goes_out_singly() {
             for &position in &positions {
                 let node = &self.nodes[position];
                 let exclusive = node.exclusive || task.step == Step::Second;
@@ -335,22 +353,47 @@ impl Schedule {
     }
 
     fn settle(&mut self, position: usize, state: State) {
-        self.states[position] = state;
+        self.put(position, state);
         self.unsettled[self.nodes[position].stage.index()] -= 1;
+        for dependent in self.waits.settle(position) {
+            self.enqueue(dependent);
+        }
+    }
+
+    /// Notes the state, and how many are in it.
+    fn put(&mut self, position: usize, state: State) {
+        let before = std::mem::replace(&mut self.states[position], state);
+        *self.counts.of(before) -= 1;
+        *self.counts.of(state) += 1;
+    }
+
+    /// Into its stage's queue, if it waits, and for nothing but its turn.
+    fn enqueue(&mut self, position: usize) {
+        let stage = self.nodes[position].stage;
+        let may_wait = stage.goes_out_singly() && !self.waits.are_over(position);
+        if self.states[position] == State::Waiting && !may_wait {
+            let rank = self.rank(position);
+            self.queues[stage.index()].insert(rank);
+        }
+    }
+
+    fn dequeue(&mut self, position: usize) {
+        let rank = self.rank(position);
+        self.queues[self.nodes[position].stage.index()].remove(&rank);
+        self.built.remove(&rank);
+    }
+
+    fn rank(&self, position: usize) -> Rank {
+        let node = &self.nodes[position];
+        let bytes = match node.stage.goes_out_singly() {
+            true => node.bytes,
+            false => 0,
+        };
+        (Reverse(bytes), position)
     }
 
     fn positions(&self, ids: impl IntoIterator<Item = DumpId>) -> Vec<usize> {
         let known = ids.into_iter().filter_map(|id| self.by_id.get(&id));
         known.copied().collect()
-    }
-
-    /// Largest table first where entries go out singly, else in the archive's order.
-    fn sort(&mut self, stage: Stage) {
-        let nodes = &self.nodes;
-        let single = matches!(stage, Stage::Indexes | Stage::ForeignKeys);
-        self.queues[stage.index()].sort_by_key(|&p| {
-            let first = if single { u64::MAX - nodes[p].bytes } else { 0 };
-            (first, p)
-        });
     }
 }

@@ -32,6 +32,11 @@ impl Stage {
         self as usize
     }
 
+    /// One entry a task, rather than a batch in the archive's order.
+    pub(super) fn goes_out_singly(self) -> bool {
+        matches!(self, Self::Indexes | Self::ForeignKeys)
+    }
+
     /// Where the entry belongs by itself, whatever it depends on.
     fn of(entry: &Entry) -> Self {
         match &*entry.desc {

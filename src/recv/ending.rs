@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::RecvError;
@@ -16,6 +17,8 @@ use crate::wire::message::{Tail, ToRecv, ToSend};
 
 /// The phase in which the builder has the target for itself.
 const BUILDING: &str = "indexes and keys";
+/// Between two messages about it: a message for each of 40,000 entries took a sixth of recv's time.
+const PACE: Duration = Duration::from_millis(100);
 /// How long send may take to keep the report before the connection is taken for lost.
 const BYE_LIMIT: Duration = Duration::from_secs(30);
 
@@ -36,13 +39,21 @@ pub(super) async fn await_builder(context: &mut Context, talk: &mut Talk) -> Res
         let phase = BUILDING.to_owned();
         talk.say(&ToSend::Progress { phase, done, total }).await?;
         tokio::select! {
-            Ok(()) = built.changed() => {}
+            () = further(&mut built) => {}
             message = talk.hear() => {
                 message?;
                 return Err(RecvError::Protocol("a message out of turn").into());
             }
         }
     }
+}
+
+/// Until the builder is further, but not sooner than [`PACE`] unless it is over. Cancel-safe.
+async fn further(built: &mut watch::Receiver<Built>) {
+    let mut over = built.clone();
+    // Its sender lives as long as the migration.
+    let _ = timeout(PACE, over.wait_for(|built| built.over)).await;
+    let _ = built.changed().await;
 }
 
 /// Asks for what send reads last, as late as can be.

@@ -9,7 +9,7 @@ pub use schema::Schema;
 use std::sync::Arc;
 
 use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
-use crate::phase::{DumpId, Stage, Step, Task};
+use crate::phase::{DumpId, Entry, Stage, Step, Task};
 use crate::schema::quote_literal;
 use crate::sink::archive::{ArchiveError, login_trigger, two_steps};
 use crate::sink::journal::{Journal, StepError};
@@ -185,7 +185,7 @@ impl Restorer {
     /// Whether a refused entry is the comment that its extension brings by itself: one that another
     /// role has made may not be commented upon.
     fn is_said_already(&mut self, id: DumpId, sql: &str) -> Result<bool, DdlError> {
-        let entry = self.schema.toc.entry(id).filter(|e| e.desc == "COMMENT");
+        let entry = self.schema.entry(id).filter(|e| e.desc == "COMMENT");
         let Some(extension) = entry.and_then(|e| e.name.strip_prefix("- EXTENSION ")) else {
             return Ok(false);
         };
@@ -270,9 +270,8 @@ impl Restorer {
 
     fn label(&self, id: DumpId) -> String {
         self.schema
-            .toc
             .entry(id)
-            .map_or_else(|| format!("entry {id}"), |entry| entry.label())
+            .map_or_else(|| format!("entry {id}"), Entry::label)
     }
 }
 

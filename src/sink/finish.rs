@@ -191,6 +191,13 @@ pub fn is_analyzed(done: &BTreeSet<String>) -> bool {
     done.contains(ANALYZE)
 }
 
+/// Prepares a session for [`analyze`]: each table is a transaction of its own, and [`end_analyze`]
+/// makes all of them durable.
+pub fn begin_analyze(client: &mut Client, journal: &Journal) -> Result<(), JournalError> {
+    let set = client.execute("SET synchronous_commit = off");
+    set.map(drop).map_err(|source| journal.failed(source))
+}
+
 /// Gathers statistics of one table. What the user may not analyze, the server skips; what it refuses
 /// (an index expression that fails) is recorded, and the rest goes on.
 pub fn analyze(client: &mut Client, journal: &Journal, table: &str) -> Result<(), JournalError> {

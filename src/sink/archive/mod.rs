@@ -143,11 +143,16 @@ impl Archive {
     /// The SQL of each of these entries, as [`Self::sql`] gives it of one, by one call of
     /// pg_restore: a process for each of 10,000 indexes would take longer than many of the indexes.
     pub fn sql_each(&self, ids: &[DumpId]) -> Result<Vec<String>, ArchiveError> {
-        let text = self.print(ids, &["--verbose"])?;
-        match pieces::split(self.script(&text)?.body, ids) {
+        match self.pieces(ids)? {
             Some(pieces) => Ok(pieces),
             None => ids.iter().map(|&id| self.sql(&[id])).collect(),
         }
+    }
+
+    /// The same, or nothing where what pg_restore prints of them does not come apart.
+    pub fn pieces(&self, ids: &[DumpId]) -> Result<Option<Vec<String>>, ArchiveError> {
+        let text = self.print(ids, &["--verbose"])?;
+        Ok(pieces::split(self.script(&text)?.body, ids))
     }
 
     /// The SQL of every entry, in the archive's order.

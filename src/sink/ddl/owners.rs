@@ -15,7 +15,7 @@ impl Restorer {
         sql: &str,
         error: &PgError,
     ) -> Result<Vec<DumpId>, DdlError> {
-        let bare = self.schema.bare.sql(&[id])?;
+        let bare = self.schema.bare_sql(id)?;
         let bare = self.put_to_sleep(&[id], bare);
         if bare != *sql {
             let mark = format!(
@@ -50,7 +50,7 @@ impl Restorer {
             Err(_) => return Ok(()),
         };
         for id in ids {
-            let (sql, bare) = (self.schema.sql(&[id])?, self.schema.bare.sql(&[id])?);
+            let (sql, bare) = (self.schema.sql(&[id])?, self.schema.bare_sql(id)?);
             let statements = owner_statements(&sql, &bare);
             if statements.is_empty() {
                 continue;
@@ -62,7 +62,7 @@ impl Restorer {
                 statements.join("\n")
             );
             // What was granted to the one who owned it meanwhile went to the owner with it.
-            for acl in self.schema.privileges_of(id) {
+            for &acl in self.schema.privileges_of(id) {
                 give = format!("{give}\n{}", self.schema.sql(&[acl])?);
             }
             // The second refusal is the first one's again.
