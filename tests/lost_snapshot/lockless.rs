@@ -151,3 +151,17 @@ fn a_rewritten_table_ends_a_run_that_may_not_go_on() {
     let (send, recv) = scene.start(&[]);
     scene.finish(send, recv);
 }
+
+/// pg_dump needs as many slots again, and so do the application's own sessions.
+#[test]
+fn a_keeper_leaves_half_of_the_slots() {
+    let scene = Scene::new("lockless_half");
+    let more = "DO $$ BEGIN FOR n IN 1..100 LOOP
+        EXECUTE format('CREATE TABLE more%s (i int)', n); END LOOP; END $$";
+    scene.sql(more);
+    let (send, recv) = scene.start(&[]);
+    wait_for_chunks(&scene.dbs, 2);
+    let status = scene.status();
+    assert!(status.contains("holds NO locks"), "{status}");
+    scene.finish(send, recv);
+}

@@ -13,13 +13,23 @@ const ATTEMPT_MS: u32 = 2_000;
 /// Attempts per table: ten minutes, longer than any DDL that a maintenance window tolerates.
 const ATTEMPTS: u32 = 300;
 
-/// Takes the locks. False where the server has too few lock slots for all of them (SQLSTATE
-/// 53200): nothing is held then.
+/// Slots of the server's lock table (PostgreSQL, "Lock Management", `max_locks_per_transaction`).
+const SLOTS: &str = "SELECT current_setting('max_locks_per_transaction')::int8 \
+    * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8)";
+/// The share of them that may be held for hours. pg_dump and everybody else need the others: 10,000 tables
+/// are more than a server's default settings have room for twice.
+const SHARE: usize = 2;
+
+/// Takes the locks. False where they are too many for the server's lock table, or it is too full
+/// (SQLSTATE 53200): nothing is held then.
 pub(super) fn take(
     client: &mut Client,
     tables: &[Listed],
     say: &mut dyn FnMut(Birth),
 ) -> Result<bool, PgError> {
+    if tables.len() > slots(client)? / SHARE {
+        return Ok(false);
+    }
     client.execute("SAVEPOINT locks")?;
     client.execute(&format!("SET LOCAL lock_timeout = '{ATTEMPT_MS}ms'"))?;
     for batch in tables.chunks(BATCH) {
@@ -34,6 +44,11 @@ pub(super) fn take(
     }
     client.execute("SET LOCAL lock_timeout = 0")?;
     Ok(true)
+}
+
+fn slots(client: &mut Client) -> Result<usize, PgError> {
+    let rows = client.query(SLOTS)?;
+    rows.first().map_or(Ok(usize::MAX), |row| row.parse(0))
 }
 
 fn lock_batch(
