@@ -101,10 +101,11 @@ fn a_link_is_needed_and_only_one() {
 }
 
 #[test]
-fn nothing_is_cleaned_where_rows_alone_are_moved() {
-    let send = ["send", "--connect", "h:1", "--clean", "--data-only"];
-    refused(&send, "cannot be used with");
-    refused(&["clone", "--clean", "--data-only"], "cannot be used with");
+fn rows_are_not_emptied_and_appended_to() {
+    let recv = ["recv", "--connect", "h:1", "--clean", "--append"];
+    refused(&recv, "cannot be used with");
+    let clone = ["clone", "--data-only", "--clean", "--append"];
+    refused(&clone, "cannot be used with");
 }
 
 #[test]

@@ -76,8 +76,8 @@ pub struct RecvOptions {
     /// Wait for send to come back when it stops, instead of stopping too
     #[arg(long)]
     pub stay: bool,
-    /// Let send drop what is in the way on the target, if it asks for that with its own --clean
-    #[arg(long)]
+    /// Let send drop what is in the way on the target, or empty tables, if it asks for that with its own --clean
+    #[arg(long, conflicts_with = "append")]
     pub clean: bool,
     #[command(flatten)]
     pub common: CommonOptions,
@@ -92,8 +92,8 @@ pub struct SendOptions {
     /// Send no faster than this, as in 500Mbit
     #[arg(long, value_name = "RATE", value_parser = values::rate)]
     pub rate: Option<Rate>,
-    /// Drop objects of the target that are in the way of those that are moved, if recv --clean lets it
-    #[arg(long, conflicts_with = "data_only")]
+    /// Drop objects of the target that are in the way of those that are moved, or with --data-only empty the tables, if recv --clean lets it
+    #[arg(long)]
     pub clean: bool,
     #[command(flatten)]
     pub common: CommonOptions,
@@ -105,8 +105,8 @@ pub struct CloneOptions {
     pub source: SourceOptions,
     #[command(flatten)]
     pub target: TargetOptions,
-    /// Drop objects of the target that are in the way of those that are moved
-    #[arg(long, conflicts_with = "data_only")]
+    /// Drop objects of the target that are in the way of those that are moved, or with --data-only empty the tables
+    #[arg(long, conflicts_with = "append")]
     pub clean: bool,
     #[command(flatten)]
     pub common: CommonOptions,

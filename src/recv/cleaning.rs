@@ -1,5 +1,5 @@
-//! `--clean`: what stands in the way on the target is dropped, where send wishes it and recv's own
-//! user lets it.
+//! `--clean`: what stands in the way on the target is dropped, or tables of its own are emptied, where
+//! send wishes it and recv's own user lets it.
 
 use std::sync::Arc;
 use std::thread;
@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use super::RecvError;
 use super::installation::Installation;
 use crate::chunk::Plan;
-use crate::sink::clean::{Cleaning, Doomed};
+use crate::sink::clean::{Cleaning, Doomed, Mess};
 use crate::sink::database;
 use crate::sink::ddl::Schema;
+use crate::sink::existing::Existing;
 use crate::sink::journal::Journal;
 
 /// For a user who reads what is to go.
@@ -18,13 +19,27 @@ const PAUSE: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(50);
 
 impl Installation {
+    /// What is in the way: rows, where they come into tables that are there.
+    pub(super) fn mess(
+        &self,
+        schema: &Arc<Schema>,
+        plan: &Arc<Plan>,
+        existing: &[Existing],
+    ) -> Mess {
+        if !self.offer.data_only {
+            return Mess::Objects(Arc::clone(schema), Arc::clone(plan));
+        }
+        // Noted as empty: what had rows and keeps them is an extension's.
+        let emptied = existing.iter().filter(|table| !table.had_rows);
+        Mess::Rows(emptied.map(|table| table.name.clone()).collect())
+    }
+
     /// Where cleaning is wished: what drops, once it is known that all of it can go. Says what that
     /// is, and leaves a moment to interrupt.
     pub(super) fn rehearsed(
         &self,
         journal: &Journal,
-        schema: &Arc<Schema>,
-        plan: &Arc<Plan>,
+        mess: Mess,
     ) -> Result<Option<Cleaning>, RecvError> {
         if !self.offer.clean {
             return Ok(None);
@@ -33,8 +48,7 @@ impl Installation {
             return Err(RecvError::CleanNotAllowed);
         }
         let client = database::connect(&self.info, &self.options.application_name())?;
-        let (schema, plan) = (Arc::clone(schema), Arc::clone(plan));
-        let mut cleaning = Cleaning::new(client, journal.clone(), schema, plan);
+        let mut cleaning = Cleaning::new(client, journal.clone(), mess);
         let closer = cleaning.closer()?;
         self.brake.add(move || closer.close());
         let doomed = cleaning.rehearse()?;
@@ -43,22 +57,15 @@ impl Installation {
     }
 
     fn announce(&self, doomed: &Doomed) -> Result<(), RecvError> {
-        let Doomed {
-            objects,
-            tables,
-            rows,
-        } = doomed;
-        if objects.is_empty() {
+        if doomed.objects.is_empty() {
             (self.say)("--clean: nothing stands in the way on the target");
             return Ok(());
         }
-        for object in objects {
-            tracing::info!(object, "is dropped by --clean");
+        let (what, done) = self.told(doomed);
+        for object in &doomed.objects {
+            tracing::info!(object, "is {done} by --clean");
         }
-        let (count, seconds) = (objects.len(), PAUSE.as_secs());
-        (self.say)(&format!(
-            "--clean: {count} objects of the target will be dropped in {seconds} s, {tables} tables with about {rows} rows among them; Ctrl-C prevents it"
-        ));
+        (self.say)(&format!("--clean: {what}; Ctrl-C prevents it"));
         let deadline = Instant::now() + PAUSE;
         while Instant::now() < deadline {
             if self.brake.is_pulled() {
@@ -67,5 +74,29 @@ impl Installation {
             thread::sleep(POLL);
         }
         Ok(())
+    }
+
+    /// What is going to happen, and the word for it.
+    fn told(&self, doomed: &Doomed) -> (String, &'static str) {
+        let Doomed {
+            objects,
+            tables,
+            rows,
+        } = doomed;
+        let (count, seconds) = (objects.len(), PAUSE.as_secs());
+        match self.offer.data_only {
+            true => (
+                format!(
+                    "{tables} tables of the target with about {rows} rows will be emptied in {seconds} s"
+                ),
+                "emptied",
+            ),
+            false => (
+                format!(
+                    "{count} objects of the target will be dropped in {seconds} s, {tables} tables with about {rows} rows among them"
+                ),
+                "dropped",
+            ),
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::chunk::Adaptation;
 use crate::pg::ConnInfo;
 use crate::runtime::blocking;
 use crate::sink::database;
-use crate::sink::existing;
+use crate::sink::existing::{self, Present};
 use crate::sink::journal::Journal;
 use crate::wire::message::{Greet, Offer, ToRecv, ToSend};
 
@@ -34,6 +34,7 @@ pub(super) async fn agree(
         info: context.info.clone(),
         greet: greet.clone(),
         plan: super::installation::offered_plan(&context.state, PLAN, &offer)?,
+        clean: offer.clean,
     };
     let looked = talk.unless_stopped(blocking(move || look.run())).await?;
     let tables = looked?;
@@ -48,12 +49,23 @@ pub(super) async fn agree(
     Ok(adapted)
 }
 
+/// What becomes of rows that are there, as send wishes it (`clean`) and recv's user lets it.
+pub(super) fn present(options: &Options, clean: bool) -> Result<Present, RecvError> {
+    match (clean, options.append) {
+        (true, _) if !options.clean => Err(RecvError::CleanNotAllowed),
+        (true, _) => Ok(Present::Emptied),
+        (false, true) => Ok(Present::Kept),
+        (false, false) => Ok(Present::Refused),
+    }
+}
+
 /// A look at the target; blocks.
 struct Look {
     options: Options,
     info: ConnInfo,
     greet: Greet,
     plan: crate::chunk::Plan,
+    clean: bool,
 }
 
 impl Look {
@@ -67,7 +79,8 @@ impl Look {
         if journal.exists(&mut client)? {
             return Ok(Vec::new());
         }
-        let compared = existing::compare(&mut client, &self.plan, options.append)?;
+        let present = present(options, self.clean)?;
+        let compared = existing::compare(&mut client, &self.plan, present)?;
         Ok(compared.adaptations)
     }
 }

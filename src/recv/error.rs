@@ -98,7 +98,7 @@ pub enum RecvError {
     #[error("the target server has lost commits in a crash; start both again")]
     TakenBack,
     #[error(
-        "send asks to drop what is in the way on the target (--clean), and recv was not told to let it: give recv --clean too"
+        "send asks to drop what is in the way on the target, or to empty tables there (--clean), and recv was not told to let it: give recv --clean too"
     )]
     CleanNotAllowed,
     #[error(transparent)]

@@ -13,7 +13,7 @@ use super::intake::Intake;
 use super::migration::Migration;
 use super::record::{ARCHIVE, PLAN, TARGET, Target};
 use super::room::Room;
-use super::{Options, RecvError};
+use super::{Options, RecvError, comparing};
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo};
 use crate::phase::{DumpId, Schedule, pre_data_batches};
@@ -77,11 +77,12 @@ impl Installation {
                 objects::unlink(&mut client, &journal, Whose::BegunAgain)?;
             }
             if !journal.made(&mut client)?.contains(CLEANED) {
-                cleaning = self.rehearsed(&journal, &schema, &plan)?;
+                let existing = journal.existing(&mut client)?;
+                cleaning = self.rehearsed(&journal, self.mess(&schema, &plan, &existing))?;
             }
         } else {
             let existing = self.judge_tables(&mut client, &schema, &plan)?;
-            cleaning = self.rehearsed(&journal, &schema, &plan)?;
+            cleaning = self.rehearsed(&journal, self.mess(&schema, &plan, &existing))?;
             let warning = self
                 .room
                 .as_ref()
@@ -138,7 +139,8 @@ impl Installation {
         if plan.has_large_objects() && !self.options.append {
             database::require_no_objects(client)?;
         }
-        let compared = existing::compare(client, plan, self.options.append)?;
+        let present = comparing::present(&self.options, self.offer.clean)?;
+        let compared = existing::compare(client, plan, present)?;
         if !compared.adaptations.is_empty() {
             return Err(RecvError::Unsettled);
         }

@@ -1,16 +1,20 @@
 //! Drops what stands in the way of an archive's objects (`--clean`), before anything is made: by the
 //! statements that pg_restore prints for that, in one transaction, without CASCADE. Where something
-//! that the archive does not have depends on what would go, nothing goes.
+//! that the archive does not have depends on what would go, nothing goes. Where rows alone are moved
+//! the tables that they come into are emptied, in the same way.
+
+mod rows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::chunk::Plan;
 use crate::pg::{Client, Closer, PgError, Row};
-use crate::schema::quote_literal;
+use crate::schema::{QualifiedName, quote_literal};
 use crate::sink::archive::ArchiveError;
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::Schema;
+use crate::sink::existing;
 use crate::sink::journal::{Journal, JournalError};
 use crate::sink::undo::{is_gone, refusal};
 
@@ -39,7 +43,7 @@ const TOLD: usize = 3;
 /// Why the target could not be cleaned. Nothing was dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum CleanError {
-    #[error("cannot clean the target, on which nothing was dropped")]
+    #[error("cannot clean the target, on which nothing was changed")]
     Postgres(#[from] PgError),
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -51,6 +55,10 @@ pub enum CleanError {
         "--clean stops at what is not to be dropped, and has dropped nothing: {refused}; drop that by hand, or leave such objects out"
     )]
     InTheWay { refused: String },
+    #[error(
+        "--clean empties every table that rows come into, or none, and has emptied none: {why}"
+    )]
+    NotEmptied { why: String },
     #[error(
         "--clean would drop the journal: the source has a schema {schema} too; name another with recv --journal-schema"
     )]
@@ -69,11 +77,21 @@ impl CleanError {
     }
 }
 
+/// What is cleaned.
+#[derive(Debug, Clone)]
+pub enum Mess {
+    /// Objects of the archive, and tables of the plan.
+    Objects(Arc<Schema>, Arc<Plan>),
+    /// All rows of these tables.
+    Rows(Vec<QualifiedName>),
+}
+
 /// What goes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Doomed {
-    /// For people: `table app.t`.
+    /// For people: `table app.t`; of rows their tables.
     pub objects: Vec<String>,
+    /// Of those, or that are emptied.
     pub tables: u64,
     /// In those tables, as far as the server has counted.
     pub rows: u64,
@@ -83,17 +101,15 @@ pub struct Doomed {
 pub struct Cleaning {
     client: Client,
     journal: Journal,
-    schema: Arc<Schema>,
-    plan: Arc<Plan>,
+    mess: Mess,
 }
 
 impl Cleaning {
-    pub fn new(client: Client, journal: Journal, schema: Arc<Schema>, plan: Arc<Plan>) -> Self {
+    pub fn new(client: Client, journal: Journal, mess: Mess) -> Self {
         Self {
             client,
             journal,
-            schema,
-            plan,
+            mess,
         }
     }
 
@@ -101,18 +117,24 @@ impl Cleaning {
         Ok(self.client.closer()?)
     }
 
-    /// What [`Self::run`] would drop: done, and taken back.
+    /// What [`Self::run`] would drop, or empty: done, and taken back.
     pub fn rehearse(&mut self) -> Result<Doomed, CleanError> {
-        self.client.execute(&self.schema.session_sql()?)?;
+        match &self.mess {
+            Mess::Objects(schema, _) => self.client.execute(&schema.session_sql()?).map(drop)?,
+            Mess::Rows(_) => existing::keep_triggers(&mut self.client)?,
+        }
         self.client.execute(BEGIN)?;
-        let doomed = self.doomed();
+        let doomed = match self.mess.clone() {
+            Mess::Objects(schema, plan) => self.doomed(&schema, &plan),
+            Mess::Rows(tables) => rows::empty(&mut self.client, &tables),
+        };
         let rolled_back = self.client.execute("ROLLBACK");
         let doomed = doomed?;
         rolled_back?;
         Ok(doomed)
     }
 
-    /// Drops, once for this migration.
+    /// Drops, or empties, once for this migration.
     pub fn run(mut self) -> Result<(), CleanError> {
         let step = [CLEANED.to_owned()];
         let mark = self.journal.steps_sql(&step);
@@ -124,7 +146,7 @@ impl Cleaning {
                 false => Err(error.into()),
             };
         }
-        match self.drop_all().and_then(|()| self.keeps_journal(&step)) {
+        match self.clean().and_then(|()| self.keeps_journal(&step)) {
             Ok(()) => self.commit(),
             Err(error) => {
                 // The first error is the cause of another one here.
@@ -138,15 +160,22 @@ impl Cleaning {
         match self.client.execute("COMMIT")?.as_str() {
             "COMMIT" => Ok(()),
             _ => {
-                let what = "what --clean drops".to_owned();
+                let what = "--clean".to_owned();
                 Err(JournalError::RolledBack { what }.into())
             }
         }
     }
 
-    fn doomed(&mut self) -> Result<Doomed, CleanError> {
+    fn clean(&mut self) -> Result<(), CleanError> {
+        match self.mess.clone() {
+            Mess::Objects(schema, plan) => self.drop_all(&schema, &plan),
+            Mess::Rows(tables) => rows::empty(&mut self.client, &tables).map(drop),
+        }
+    }
+
+    fn doomed(&mut self, schema: &Schema, plan: &Plan) -> Result<Doomed, CleanError> {
         let mut before = objects(&mut self.client)?;
-        self.drop_all()?;
+        self.drop_all(schema, plan)?;
         for key in objects(&mut self.client)?.keys() {
             before.remove(key);
         }
@@ -161,13 +190,13 @@ impl Cleaning {
 
     /// In the order that pg_restore has it. What is refused is tried again as long as others go: one
     /// of the archive's own may stand in its way.
-    fn drop_all(&mut self) -> Result<(), CleanError> {
-        let mut todo = self.schema.drop_statements()?;
+    fn drop_all(&mut self, schema: &Schema, plan: &Plan) -> Result<(), CleanError> {
+        let mut todo = schema.drop_statements()?;
         loop {
             let before = todo.len();
             let refused = self.pass(todo)?;
             if refused.is_empty() {
-                return Ok(database::require_absent(&mut self.client, &self.plan)?);
+                return Ok(database::require_absent(&mut self.client, plan)?);
             }
             if refused.len() == before {
                 return Err(in_the_way(refused));
@@ -263,11 +292,21 @@ fn objects(client: &mut Client) -> Result<BTreeMap<(u32, u32), Object>, PgError>
 }
 
 fn in_the_way(refused: Vec<(String, String)>) -> CleanError {
-    let more = refused.len().saturating_sub(TOLD);
-    let told = refused.into_iter().take(TOLD).map(|(_, why)| why);
-    let mut refused = told.collect::<Vec<_>>().join("; ");
-    if more > 0 {
-        refused += &format!("; and {more} more");
+    let reasons = refused.into_iter().map(|(_, why)| why).collect();
+    CleanError::InTheWay {
+        refused: told(reasons),
     }
-    CleanError::InTheWay { refused }
+}
+
+fn not_emptied(reasons: Vec<String>) -> CleanError {
+    CleanError::NotEmptied { why: told(reasons) }
+}
+
+fn told(mut reasons: Vec<String>) -> String {
+    let more = reasons.len().saturating_sub(TOLD);
+    reasons.truncate(TOLD);
+    match more {
+        0 => reasons.join("; "),
+        _ => format!("{}; and {more} more", reasons.join("; ")),
+    }
 }

@@ -7,7 +7,7 @@ use crate::support::{Databases, Run, keepers, poll, start_recv, start_send};
 use crate::{LIMIT, assert_nothing_left, assert_same, assert_says};
 
 /// Some six chunks that do not compress much.
-const BIG: &str = "CREATE TABLE big (i int PRIMARY KEY, s text NOT NULL);
+pub(crate) const BIG: &str = "CREATE TABLE big (i int PRIMARY KEY, s text NOT NULL);
     INSERT INTO big SELECT g, (SELECT string_agg(md5((g * 31 + i)::text), '')
         FROM generate_series(1, 8) i) FROM generate_series(1, 22000) g;
     CREATE TABLE small AS SELECT generate_series(1, 10) AS i";
@@ -23,11 +23,12 @@ const SLOW: [&str; 7] = [
     "--jobs",
     "2",
 ];
-const SUMS: &str = "SELECT count(*), sum(hashtext(i || s)::bigint) FROM big";
+pub(crate) const SUMS: &str = "SELECT count(*), sum(hashtext(i || s)::bigint) FROM big";
 
 /// Both at work, with so many chunks committed.
-fn under_way(dbs: &Databases, recv: &[&str], chunks: u64) -> (Run, Run) {
-    let (recv, send) = (start_recv(dbs, recv), start_send(dbs, &SLOW));
+pub(crate) fn under_way(dbs: &Databases, send: &[&str], recv: &[&str], chunks: u64) -> (Run, Run) {
+    let send = [&SLOW[..], send].concat();
+    let (recv, send) = (start_recv(dbs, recv), start_send(dbs, &send));
     let committed = "SELECT count(*) FROM pgpipe.chunk";
     let seen = poll(LIMIT, || {
         let count = dbs.target().psql(dbs.name(), committed).unwrap_or_default();
@@ -58,7 +59,7 @@ fn reset(dbs: &Databases, side: &str) -> String {
 fn either_side_is_killed() {
     let dbs = Databases::new("do_killed", BIG);
     dbs.target_sql(TARGET);
-    let (send, recv) = under_way(&dbs, &[], 2);
+    let (send, recv) = under_way(&dbs, &[], &[], 2);
     kill(send);
     let send = start_send(&dbs, &[]);
     send.wait_for("continuing");
@@ -72,7 +73,7 @@ fn either_side_is_killed() {
 
 /// Everything dies, and the source's rows are others then.
 fn lose_the_snapshot(dbs: &Databases, recv: &[&str]) -> (Run, Run) {
-    let (send, recv_) = under_way(dbs, recv, 3);
+    let (send, recv_) = under_way(dbs, &[], recv, 3);
     kill(send);
     kill(recv_);
     for pid in keepers(dbs) {
@@ -123,7 +124,7 @@ fn appended_rows_are_not_taken_back() {
 fn reset_empties_what_was_empty() {
     let dbs = Databases::new("do_reset", BIG);
     dbs.target_sql(TARGET);
-    let (send, recv) = under_way(&dbs, &[], 2);
+    let (send, recv) = under_way(&dbs, &[], &[], 2);
     recv.signal(Signal::INT);
     send.wait().must_end(3);
     recv.wait().must_end(3);

@@ -75,7 +75,7 @@ fn what_does_not_fit_is_named() {
         "public.a: column j is missing on the target",
         "public.a: column k is generated on the target",
         "public.b: column n is only on the target, NOT NULL and without a default",
-        "public.full_ is not empty on the target (recv --append adds rows to it)",
+        "public.full_ is not empty on the target (recv --append adds rows to it, --clean on both sides empties it)",
         "public.u: is unlogged on one side only",
     ];
     refused(&dbs, &[], &[], &words);

@@ -6,6 +6,7 @@
 mod acting;
 mod again;
 mod append;
+mod clean;
 mod columns;
 mod partitions;
 #[path = "../support/mod.rs"]

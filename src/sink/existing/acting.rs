@@ -50,6 +50,14 @@ pub fn acting<'a>(
     Ok(acting)
 }
 
+/// Keeps triggers from acting in this session, where the role may.
+pub fn keep_triggers(client: &mut Client) -> Result<(), PgError> {
+    if may_be_replica(client)? {
+        client.execute(AS_REPLICA)?;
+    }
+    Ok(())
+}
+
 fn may_be_replica(client: &mut Client) -> Result<bool, PgError> {
     let set = client.execute(&format!("BEGIN; {AS_REPLICA}"));
     client.execute("ROLLBACK")?;

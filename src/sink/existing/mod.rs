@@ -9,7 +9,7 @@ mod way;
 
 use std::collections::BTreeMap;
 
-pub use acting::{AS_REPLICA, Acting, acting};
+pub use acting::{AS_REPLICA, Acting, acting, keep_triggers};
 pub use emptying::{Emptying, take_back};
 use fit::fit;
 use there::There;
@@ -48,6 +48,17 @@ pub struct Existing {
     pub had_rows: bool,
 }
 
+/// What becomes of rows that the target's tables have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Present {
+    /// A table with rows is refused.
+    Refused,
+    /// Others are added.
+    Kept,
+    /// They are to go before others come; an extension's stay.
+    Emptied,
+}
+
 /// How the target's tables stand beside the source's.
 #[derive(Debug, Default)]
 pub struct Comparison {
@@ -59,8 +70,12 @@ pub struct Comparison {
 }
 
 /// Compares every table of the plan with what its rows are written to, and looks for keys in the
-/// way; names all that does not fit at once. Tables that are not empty are refused unless rows may be added (`append`).
-pub fn compare(client: &mut Client, plan: &Plan, append: bool) -> Result<Comparison, CompareError> {
+/// way; names all that does not fit at once.
+pub fn compare(
+    client: &mut Client,
+    plan: &Plan,
+    present: Present,
+) -> Result<Comparison, CompareError> {
     let there = There::read(client)?;
     let mut comparing = Comparing {
         there: &there,
@@ -72,7 +87,7 @@ pub fn compare(client: &mut Client, plan: &Plan, append: bool) -> Result<Compari
     for (index, table) in tables.filter(|(_, table)| !table.is_large_objects()) {
         comparing.table(index, table);
     }
-    comparing.look_for_rows(client, append)?;
+    comparing.look_for_rows(client, present)?;
     let targets = comparing.comparison.existing.iter().map(|e| &e.name);
     comparing.problems.extend(acting(client, targets)?.problems);
     match comparing.problems.is_empty() {
@@ -128,19 +143,24 @@ impl Comparing<'_> {
         self.targets.entry(target.clone()).or_insert(looking);
     }
 
-    fn look_for_rows(&mut self, client: &mut Client, append: bool) -> Result<(), PgError> {
+    fn look_for_rows(&mut self, client: &mut Client, present: Present) -> Result<(), PgError> {
         for (name, looking) in std::mem::take(&mut self.targets) {
+            if present == Present::Emptied && !looking.of_extension {
+                let had_rows = false;
+                self.comparison.existing.push(Existing { name, had_rows });
+                continue;
+            }
             let had_rows = match has_rows(client, &looking.from) {
                 Err(error) if error.sqlstate() == Some(INSUFFICIENT_PRIVILEGE) => None,
                 looked => Some(looked?),
             };
             match had_rows {
-                _ if append || looking.of_extension => {}
+                _ if present == Present::Kept || looking.of_extension => {}
                 None => self.problems.push(format!(
                     "{name} may not be read by recv's role, which so cannot see whether it is empty (recv --append writes all the same)"
                 )),
                 Some(true) => self.problems.push(format!(
-                    "{name} is not empty on the target (recv --append adds rows to it)"
+                    "{name} is not empty on the target (recv --append adds rows to it, --clean on both sides empties it)"
                 )),
                 Some(false) => {}
             }
