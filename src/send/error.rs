@@ -33,6 +33,17 @@ pub enum SendError {
     )]
     UnloggedOnStandby { table: String },
     #[error(
+        "rows of {ancestor} go through it and find their partitions anew on the target, of which {logged} is logged and {unlogged} unlogged: after a crash there rows and journal would not agree; make its partitions alike by ALTER TABLE … SET LOGGED or SET UNLOGGED{}",
+        or_leave_out(*.as_wished)
+    )]
+    Mixed {
+        ancestor: String,
+        logged: String,
+        unlogged: String,
+        /// Only because the user lets rows go through roots.
+        as_wished: bool,
+    },
+    #[error(
         "the selection leaves {partition} out, and rows of {ancestor} may belong there on the target, where its partitions' hash is another one: select {ancestor} with all its partitions, or leave it out too"
     )]
     BrokenFamily { partition: String, ancestor: String },
@@ -114,6 +125,13 @@ pub enum SendError {
     /// There is nothing yet that could go on.
     #[error(transparent)]
     AtTheStart(Box<Self>),
+}
+
+fn or_leave_out(as_wished: bool) -> &'static str {
+    match as_wished {
+        true => ", or begin anew without --load-via-partition-root (pgpipe reset on both hosts)",
+        false => "",
+    }
 }
 
 fn objects(unreadable: &[Unreadable]) -> String {

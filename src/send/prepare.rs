@@ -1,6 +1,7 @@
 //! Before the first row: snapshot, catalog, plan, archive. Done once per migration and recorded,
 //! so that a restarted send offers exactly the same again.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::runtime::tools::Tool;
 use crate::runtime::{Brake, Panicked, blocking, panicked};
 use crate::schema::database::{DatabaseProperties, Extension, Role};
 use crate::schema::{Persistence, Table, quote_literal};
+use crate::selection::Content;
 use crate::source::catalog::objects::LARGE_OBJECTS;
 use crate::source::choice::{Choice, filters, gaps};
 use crate::source::dump::{Dump, DumpOptions};
@@ -222,8 +224,10 @@ impl Preparation {
             catalog::liken(client, &mut tables)?;
         }
         require_whole_families(client, &choice, content)?;
+        self.require_alike(&tables, false)?;
         if self.options.terms.through_roots {
             catalog::through_roots(client, &mut tables, &choice)?;
+            self.require_alike(&tables, true)?;
         }
         let has_rows = content.has_rows();
         if has_rows {
@@ -282,6 +286,27 @@ impl Preparation {
             table.filter = found.map(|found| filters::condition(row_filters, found));
         }
         Ok(gaps::other_rows(client, choice, row_filters, &filtered)?)
+    }
+
+    /// Partitions are written through an ancestor if all or none are unlogged. Where the target's are
+    /// its own, recv looks at those.
+    fn require_alike(&self, tables: &[Table], as_wished: bool) -> Result<(), SendError> {
+        if self.options.terms.content != Content::Whole {
+            return Ok(());
+        }
+        let Some((one, other)) = mixed(tables) else {
+            return Ok(());
+        };
+        let (logged, unlogged) = match one.persistence {
+            Persistence::Permanent => (one, other),
+            Persistence::Unlogged => (other, one),
+        };
+        Err(SendError::Mixed {
+            ancestor: one.target().to_string(),
+            logged: logged.name.to_string(),
+            unlogged: unlogged.name.to_string(),
+            as_wished,
+        })
     }
 
     /// What large tables may be split by where page ranges are expensive.
@@ -384,6 +409,16 @@ fn require_readable(client: &mut Client, tables: &[Table]) -> Result<(), SendErr
         }),
         _ => Ok(()),
     }
+}
+
+/// Two tables that are written through the same ancestor, only one of them unlogged. Which of its
+/// partitions a chunk's rows are in on the target nobody knows: a crash there would empty some of
+/// them and leave their journal row, or the other way round.
+fn mixed(tables: &[Table]) -> Option<(&Table, &Table)> {
+    let mut firsts = BTreeMap::new();
+    let through = tables.iter().filter(|table| table.through.is_some());
+    let mut pairs = through.map(|table| (*firsts.entry(table.target()).or_insert(table), table));
+    pairs.find(|(first, table)| first.persistence != table.persistence)
 }
 
 pub(super) fn describe_file(path: &Path) -> Result<BlobInfo, SendError> {

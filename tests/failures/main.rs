@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crowded;
+mod families;
 mod link;
 mod locks;
 mod pairing;
