@@ -65,18 +65,19 @@ impl Finishing {
     /// every entry, it would have ended too, and its synchronous commits make them durable.
     fn complete(&self, client: &mut Client) -> Result<(), RecvError> {
         let journal = &self.migration.journal;
-        let steps = self.find(client)?.steps;
+        let found = self.find(client)?;
+        let steps = &found.steps;
         self.display.meter.phase("sequences");
         let (sequences, setting) = (&self.tail.sequences, self.setting(client)?);
-        finish::set_sequences(client, journal, &steps, sequences, setting)?;
+        finish::set_sequences(client, journal, &found, sequences, setting)?;
         self.display.meter.phase("statistics");
-        if !finish::is_analyzed(&steps) {
+        if !finish::is_analyzed(steps) {
             self.analyze(client)?;
             finish::end_analyze(client, journal)?;
         }
         let offer = &self.migration.offer;
         if let Some(database) = &offer.database {
-            properties::apply(client, journal, &steps, database, offer.omit)?;
+            properties::apply(client, journal, steps, database, offer.omit)?;
             if database.is_read_only() {
                 (self.display.say_of_server)(READ_ONLY);
             }

@@ -107,7 +107,7 @@ impl Installation {
         if self.offer.make_roles {
             roles::make(&mut client, &journal, &self.offer.roles)?;
         }
-        self.pre_data(&mut client, &journal, &schema)?;
+        self.pre_data(&journal, &schema)?;
         if !self.offer.data_only {
             self.require_tables(&mut client, &journal, &plan)?;
         }
@@ -225,15 +225,11 @@ impl Installation {
     }
 
     /// Types, tables, views, functions: everything that must exist before rows can move.
-    fn pre_data(
-        &self,
-        client: &mut Client,
-        journal: &Journal,
-        schema: &Arc<Schema>,
-    ) -> Result<(), RecvError> {
-        let contents = journal.read(client)?;
-        let (done, _) = ddl::restored(&contents.steps);
+    fn pre_data(&self, journal: &Journal, schema: &Arc<Schema>) -> Result<(), RecvError> {
         let batches = pre_data_batches(&schema.toc);
+        if batches.is_empty() {
+            return Ok(());
+        }
         let total: usize = batches.iter().map(Vec::len).sum();
         let mut count = 0;
         let name = self.options.application_name();
@@ -241,6 +237,8 @@ impl Installation {
             Restorer::connect(&self.info, &name, journal.clone(), Arc::clone(schema), None)?;
         let closer = restorer.closer()?;
         self.brake.add(move || closer.close());
+        let steps = journal.read(restorer.client())?.steps;
+        let (done, _) = ddl::restored(&steps);
         for batch in batches {
             if self.brake.is_pulled() {
                 return Err(RecvError::Stopped);
@@ -256,7 +254,7 @@ impl Installation {
             count += batch.len();
             let _ = self.progress.send((count as u64, total as u64));
         }
-        Ok(())
+        Ok(restorer.end_tables(&steps)?)
     }
 
     /// Without its table no row can be stored: better to stop now than at the first chunk.

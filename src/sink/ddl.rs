@@ -6,14 +6,17 @@ mod schema;
 
 pub use schema::Schema;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, Entry, Stage, Step, Task};
 use crate::schema::quote_literal;
 use crate::sink::archive::{ArchiveError, login_trigger, two_steps};
-use crate::sink::journal::{Journal, StepError};
+use crate::sink::journal::{Journal, JournalError, StepError};
 
+/// The journal's mark that all entries before the rows are done, and durable.
+const TABLES: &str = "tables";
 /// A statement in a report; a function may be long.
 const STATEMENT_CHARS: usize = 2_000;
 
@@ -103,6 +106,15 @@ impl Restorer {
     /// The connection, for what is not an entry of the archive.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
+    }
+
+    /// Makes the entries before the rows durable, once: others will count on them who were not
+    /// there when the server crashed. This session is to have found or restored them all.
+    pub fn end_tables(&mut self, done: &BTreeSet<String>) -> Result<(), JournalError> {
+        match done.contains(TABLES) {
+            true => Ok(()),
+            false => self.journal.once(&mut self.client, TABLES, ""),
+        }
     }
 
     /// Restores one task of the schedule.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pg::{Client, PgError};
 use crate::schema::{QualifiedName, SequenceValue, quote_literal, sql_name};
-use crate::sink::journal::{Journal, JournalError, StepError};
+use crate::sink::journal::{Contents, Journal, JournalError, StepError};
 
 const TO_ANALYZE: &str = include_str!("analyze.sql");
 const LOADED: &str = include_str!("loaded.sql");
@@ -34,16 +34,21 @@ pub enum Setting {
 }
 
 /// Sets every sequence, in one transaction with its mark; those of others, as an extension's may
-/// be, and those that should be there are recorded.
+/// be, and those that should be there are recorded. Those that a crash of the server has reset are
+/// set once more.
 pub fn set_sequences(
     client: &mut Client,
     journal: &Journal,
-    done: &BTreeSet<String>,
+    done: &Contents,
     sequences: &[SequenceValue],
     setting: Setting,
 ) -> Result<(), JournalError> {
-    if done.contains(SEQUENCES) {
+    if done.steps_unlogged.contains(SEQUENCES) {
         return Ok(());
+    }
+    if done.steps.contains(SEQUENCES) {
+        let again = set_unlogged(client, journal, sequences, setting);
+        return again.map_err(|source| journal.failed(source));
     }
     let unfit = unfit(client, sequences, setting).map_err(|source| journal.failed(source))?;
     let (refused, ours): (Vec<_>, Vec<_>) = sequences
@@ -51,21 +56,47 @@ pub fn set_sequences(
         .partition(|s| unfit.contains_key(&sql_name(&s.name)));
     let calls: Vec<_> = ours
         .into_iter()
-        .map(|s| {
-            let name = quote_literal(&sql_name(&s.name));
-            SETVAL
-                .replace(":name", &name)
-                .replace(":value", &s.last_value.to_string())
-                .replace(":called", &s.is_called.to_string())
-                .replace(":forward", &(setting == Setting::Forward).to_string())
-        })
+        .map(|s| setval_sql(s, setting))
         .chain(
             refused
                 .into_iter()
                 .map(|s| sequence_refused_sql(journal, s, unfit[&sql_name(&s.name)])),
         )
+        .chain([journal.unlogged_step_sql(SEQUENCES)])
         .collect();
     journal.once(client, SEQUENCES, &calls.join("; "))
+}
+
+/// Sets those that are unlogged (from 15 on), and marks that again.
+fn set_unlogged(
+    client: &mut Client,
+    journal: &Journal,
+    sequences: &[SequenceValue],
+    setting: Setting,
+) -> Result<(), PgError> {
+    let names = sequences.iter().map(|s| sql_name(&s.name));
+    let rows = client.query(&format!(
+        "SELECT name FROM unnest({}) AS name JOIN pg_class c ON c.oid = to_regclass(name) \
+         WHERE c.relpersistence = 'u' AND has_table_privilege(c.oid, 'UPDATE')",
+        text_array(names)
+    ))?;
+    let unlogged: BTreeSet<_> = rows.iter().filter_map(|row| row.get(0)).collect();
+    let ours = sequences.iter();
+    let ours = ours.filter(|s| unlogged.contains(&*sql_name(&s.name)));
+    let calls: Vec<_> = [journal.unlogged_step_sql(SEQUENCES)]
+        .into_iter()
+        .chain(ours.map(|s| setval_sql(s, setting)))
+        .collect();
+    // One message is one transaction.
+    client.execute(&calls.join("; ")).map(drop)
+}
+
+fn setval_sql(sequence: &SequenceValue, setting: Setting) -> String {
+    SETVAL
+        .replace(":name", &quote_literal(&sql_name(&sequence.name)))
+        .replace(":value", &sequence.last_value.to_string())
+        .replace(":called", &sequence.is_called.to_string())
+        .replace(":forward", &(setting == Setting::Forward).to_string())
 }
 
 /// Why a sequence cannot be set.

@@ -5,6 +5,7 @@ use rustix::process::Signal;
 
 use crate::kill;
 use crate::scene::{DATA_IS_DURABLE, Scene};
+use crate::support::holds::{SEQUENCES, trigger};
 use crate::support::{End, Run, start_send};
 
 /// Some three chunks in each table. The trigger comes after every index and key.
@@ -85,6 +86,63 @@ fn a_step_that_came_does_not_stand_for_one_that_went() {
     send.wait().must_end(0);
     recv.wait().must_end(0);
     scene.assert_equal();
+}
+
+/// Nobody has a session between the schema and the first row, which would not find its table.
+#[test]
+fn tables_stay_once_they_are_made() {
+    let mut scene = Scene::forgetful("lost_tables", SCHEMA);
+    scene.ask(&trigger("CREATE SEQUENCE"));
+    let session = scene.hold("SELECT pg_advisory_xact_lock(4711)");
+    let (send, recv) = scene.start(&[]);
+    scene.wait_until(&waits_with("CREATE SEQUENCE"));
+    send.signal(Signal::STOP);
+    scene.forget();
+    drop(session);
+    scene.wait_until("SELECT to_regclass('counter') IS NOT NULL");
+    scene.wait_until(NOBODY);
+    scene.power_failure();
+    scene.ask("DROP EVENT TRIGGER hold; DROP FUNCTION hold()");
+    send.signal(Signal::CONT);
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    scene.assert_equal();
+}
+
+/// The server resets it in a crash, though the journal says that sequences are set. From 15 on.
+#[test]
+fn an_unlogged_sequence_is_set_again() {
+    let mut scene = Scene::new("lost_value", SCHEMA);
+    if scene.ask("SHOW server_version_num").as_str() < "150000" {
+        return;
+    }
+    let unlogged = "CREATE UNLOGGED SEQUENCE fleeting; SELECT setval('fleeting', 815)";
+    scene.dbs.source_sql(unlogged);
+    let (send, recv) = scene.start(&[]);
+    scene.wait_until("SELECT count(*) > 0 FROM pgpipe.chunk");
+    let sequences = scene.hold(SEQUENCES);
+    scene.wait_until(&waits_with("setval"));
+    let statistics = scene.hold("LOCK TABLE second IN SHARE UPDATE EXCLUSIVE MODE");
+    drop(sequences);
+    scene.wait_until("SELECT EXISTS (SELECT FROM pgpipe.step WHERE step = 'sequences')");
+    scene.power_failure();
+    drop(statistics);
+    recv.wait().must_end(3);
+    send.wait().must_end(3);
+    assert_eq!(scene.ask("SELECT last_value FROM fleeting"), "1");
+    let (send, recv) = scene.start(&[]);
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_eq!(scene.ask("SELECT last_value FROM fleeting"), "815");
+    scene.assert_equal();
+}
+
+/// Whether one of recv's backends waits for a lock with such a statement.
+fn waits_with(words: &str) -> String {
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'pgpipe recv%'
+        AND wait_event_type = 'Lock' AND query LIKE '%{words}%')"
+    )
 }
 
 /// Only the last thing is lost: that the server refused a view, which is there without rows.

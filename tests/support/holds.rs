@@ -37,12 +37,7 @@ impl Hold {
 
     /// Whoever runs a statement with this tag waits for a lock that the test holds.
     fn statement(dbs: &Databases, tag: &str) -> Self {
-        dbs.target_sql(&format!(
-            "CREATE FUNCTION hold() RETURNS event_trigger LANGUAGE plpgsql
-                AS 'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(4711); END';
-            CREATE EVENT TRIGGER hold ON ddl_command_start WHEN TAG IN ('{tag}')
-                EXECUTE FUNCTION hold()"
-        ));
+        dbs.target_sql(&trigger(tag));
         Self::run(dbs, "SELECT pg_advisory_lock(4711)")
     }
 
@@ -74,6 +69,16 @@ impl Hold {
         self.release();
         dbs.target_sql("DROP EVENT TRIGGER hold; DROP FUNCTION hold()");
     }
+}
+
+/// Makes whoever runs a statement with this tag wait for advisory lock 4711.
+pub(crate) fn trigger(tag: &str) -> String {
+    format!(
+        "CREATE FUNCTION hold() RETURNS event_trigger LANGUAGE plpgsql
+            AS 'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(4711); END';
+        CREATE EVENT TRIGGER hold ON ddl_command_start WHEN TAG IN ('{tag}')
+            EXECUTE FUNCTION hold()"
+    )
 }
 
 /// Waits until one of recv's backends waits for a lock of this kind with a statement like this.

@@ -37,6 +37,12 @@ CREATE TABLE :schema.step (
     done pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (migration, step)
 );
+-- Steps whose effect a crash of the server undoes, which so empties this too: the values of unlogged sequences.
+CREATE UNLOGGED TABLE :schema.step_unlogged (
+    migration uuid NOT NULL,
+    step text NOT NULL,
+    PRIMARY KEY (migration, step)
+);
 -- The large objects of a committed chunk, written with its row. Those of a chunk that has none are to be removed.
 CREATE TABLE :schema.large_object (
     migration uuid NOT NULL,

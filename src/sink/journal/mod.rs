@@ -77,6 +77,8 @@ pub struct StepError {
 pub struct Contents {
     pub parts: BTreeMap<(ChunkId, u32), PartRecord>,
     pub steps: BTreeSet<String>,
+    /// Of these, those with an effect on what is unlogged, if no crash of the server has undone that.
+    pub steps_unlogged: BTreeSet<String>,
     pub errors: Vec<StepError>,
 }
 
@@ -251,6 +253,9 @@ impl Journal {
                 });
             }
         }
+        for row in client.query(&format!("SELECT step FROM {schema}.step_unlogged"))? {
+            contents.steps_unlogged.insert(row.text(0)?.to_owned());
+        }
         Ok(contents)
     }
 
@@ -313,6 +318,16 @@ impl Journal {
             "INSERT INTO {}.step (migration, step) VALUES {}",
             self.sql_schema(),
             rows.join(", ")
+        )
+    }
+
+    /// The INSERT that marks a step whose effect is gone after a crash of the server, as the mark is.
+    pub(super) fn unlogged_step_sql(&self, step: &str) -> String {
+        format!(
+            "INSERT INTO {}.step_unlogged (migration, step) VALUES ('{}', {}) ON CONFLICT DO NOTHING",
+            self.sql_schema(),
+            self.migration,
+            quote_literal(step)
         )
     }
 
