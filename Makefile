@@ -39,6 +39,7 @@ test-versions: setup ## each source from 10 to 18 into 18, and 15 into each targ
 
 chaos: setup ## FAULTS faults at random moments of migrations, each of which must end equal (SEED= repeats a run)
 	SEED=$(SEED) FAULTS=$(FAULTS) $(CARGO) test --test chaos -- --ignored --nocapture
+	$(CARGO) test --test links -- --ignored
 
 test-fidelity: setup ## each database of tests/fidelity there and back in every format, chunk size and number of jobs
 	$(CARGO) test --test fidelity -- --include-ignored

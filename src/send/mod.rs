@@ -312,9 +312,8 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
     let display = context.display.clone();
     let mut stop = display.stop.clone();
     let waiting = |what| display.meter.waiting_for(what);
-    // The watch over the keeper ends the wait for a link while rows are missing.
-    let default = context.moving.as_ref().map_or(GIVE_UP, |_| Duration::MAX);
-    let limit = Limit::new(context.options.give_up, default);
+    let usual = patience(context.moving.is_some());
+    let limit = Limit::new(context.options.give_up, usual);
     let trouble = async {
         match &mut context.moving {
             Some(moving) => moving.trouble().await,
@@ -333,6 +332,15 @@ async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<End
             end_moving(context).await?;
             context.renew_or(error)
         }
+    }
+}
+
+/// How long recv is tried to be reached where the user says nothing. While rows are missing the watch
+/// over the keeper ends that.
+fn patience(rows_are_missing: bool) -> Duration {
+    match rows_are_missing {
+        true => Duration::MAX,
+        false => GIVE_UP,
     }
 }
 
@@ -462,5 +470,16 @@ pub fn release_keeper(state: &std::path::Path) -> Result<bool, KeeperError> {
     match Keeper::find(state) {
         Some(keeper) => keeper.release().map(|()| true),
         None => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_for_recv_ends_with_the_keeper_while_rows_are_missing() {
+        assert_eq!(patience(true), Duration::MAX);
+        assert_eq!(patience(false), Duration::from_secs(86_400));
     }
 }

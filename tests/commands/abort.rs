@@ -1,12 +1,29 @@
 //! Given up on either host: both sides roll back, the keeper is gone, and what is left is said.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use rustix::process::Signal;
 
 use crate::support::{
-    Databases, Run, assert_equal, assert_nothing_left, keepers, poll, start_recv, start_send,
-    start_side,
+    CUT, Databases, Relay, Run, assert_equal, assert_nothing_left, keepers, poll, start_recv,
+    start_send, start_side,
 };
-use crate::{DATA, LIMIT, assert_quiet, committed, pgpipe, sessions, under_way};
+use crate::{
+    DATA, LIMIT, SLOW, Said, assert_quiet, committed, pgpipe, sessions, under_way, wait_for_chunks,
+};
+
+/// Whoever gives a migration up gets an answer within this, whatever holds it up.
+const ANSWER: Duration = Duration::from_secs(30);
+
+#[track_caller]
+fn answered(dbs: &Databases, side: &str) -> Said {
+    let asked = Instant::now();
+    let said = pgpipe(dbs, side, &["abort"]);
+    let took = asked.elapsed();
+    assert!(took < ANSWER, "{took:?}: {said:?}");
+    said
+}
 
 /// Both ended with 1 by an abort that one user asked for.
 #[track_caller]
@@ -78,6 +95,25 @@ fn without_a_link_the_other_side_is_named() {
     // What its host has kept for it may still tell it.
     pgpipe(&dbs, "recv", &["abort"]).must(0, &["left on the target"]);
     recv.wait().must_end(1);
+    assert_quiet(&dbs);
+}
+
+/// Both hosts are asked while nothing goes through: neither waits for the other.
+#[test]
+fn on_both_hosts_while_the_link_is_cut() {
+    let dbs = Databases::new("abort_both_cut", DATA);
+    let relay = Relay::start(dbs.address().parse().unwrap(), 4);
+    let recv = start_recv(&dbs, &[]);
+    let address = relay.address();
+    let args: Vec<_> = SLOW.into_iter().chain(["--connect", &address]).collect();
+    let send = start_send(&dbs, &args);
+    wait_for_chunks(&dbs, &send);
+    relay.set(CUT);
+    thread::scope(|scope| {
+        scope.spawn(|| answered(&dbs, "send").must(0, &["recv was not told"]).code);
+        answered(&dbs, "recv").must(0, &["send was not told"]);
+    });
+    both_aborted(send, recv);
     assert_quiet(&dbs);
 }
 

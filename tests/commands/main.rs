@@ -36,9 +36,14 @@ const SLOW: [&str; 6] = ["--rate", "16Mbit", "--chunk-size", "1MiB", "--jobs", "
 fn under_way(dbs: &Databases) -> (Run, Run) {
     let recv = start_recv(dbs, &[]);
     let send = start_send(dbs, &SLOW);
+    wait_for_chunks(dbs, &send);
+    (send, recv)
+}
+
+#[track_caller]
+fn wait_for_chunks(dbs: &Databases, send: &Run) {
     let seen = poll(LIMIT, || (committed(dbs) >= 2).then_some(()));
     assert!(seen.is_some(), "no chunks: {}", send.stderr());
-    (send, recv)
 }
 
 /// Chunks in the journal; none where there is none yet.

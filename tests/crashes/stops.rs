@@ -1,9 +1,12 @@
 //! Stopped on purpose: by a signal, by a limit. By commands: tests/commands.
 
-use rustix::process::Signal;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::journal::wait_for_chunks;
-use crate::support::{Databases, keepers, start_recv, start_send};
+use crate::support::{Databases, Run, keepers, start_recv, start_send};
 use crate::{DATA, SLOW, finish, kill, start_both};
 
 /// One side is interrupted; both end with 3, the same commands go on.
@@ -74,4 +77,34 @@ fn a_recv_that_never_comes_back_is_given_up() {
     let recv = start_recv(&dbs, &[]);
     let send = start_send(&dbs, &[]);
     finish(&dbs, send, recv);
+}
+
+/// Without `--give-up` nothing else ends the wait for recv: no limit of send's own.
+#[test]
+fn without_a_limit_send_waits_as_long_as_the_keeper_lives() {
+    let dbs = Databases::new("no_limit", DATA);
+    let recv = start_recv(&dbs, &[]);
+    let path = |name: &str| dbs.path(name).display().to_string();
+    let (state, pair, address) = (path("send.state"), path("pair"), dbs.address());
+    let source = dbs.source_conninfo();
+    let mut args = vec!["--state", &state, "--pair-file", &pair, "--source", &source];
+    args.extend(["--connect", &address, "--on-lost-snapshot", "stop"]);
+    args.extend(SLOW);
+    let args: Vec<_> = args.into_iter().map(str::to_owned).collect();
+    let mut send = Run::start(dbs.dir(), "send", &args, &[]);
+    wait_for_chunks(&dbs, 2);
+    kill(recv);
+    send.wait_for("connection to recv lost");
+    // Each try to dial takes some seconds.
+    thread::sleep(Duration::from_secs(12));
+    assert!(send.is_running());
+    let keeper = keepers(&dbs)[0];
+    kill_process(Pid::from_raw(keeper.cast_signed()).unwrap(), Signal::KILL).unwrap();
+    let end = send.wait();
+    end.must_end(1);
+    assert!(
+        end.stderr.contains("the snapshot is gone"),
+        "{}",
+        end.stderr
+    );
 }

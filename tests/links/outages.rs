@@ -1,10 +1,18 @@
 //! Outages longer than the idle timeout: the processes live on and meet again.
 
 use std::thread;
+use std::time::Duration;
 
 use crate::support::holds::{Hold, SEQUENCES, wait_until_held};
 use crate::support::{CLEAR, CUT, STALL, Way, start_recv, start_send};
 use crate::{LOST, Link, SLOW};
+
+/// Between the default of `--stall` and two minutes.
+const MINUTES: Duration = Duration::from_secs(100);
+const COMMITTED: &str = "SELECT DISTINCT chunk FROM pgpipe.chunk";
+const TRANSACTIONS: &str = "SELECT application_name FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE 'pgpipe%' AND xact_start IS NOT NULL";
+const KEEPER: &str = "pgpipe keeper main";
 
 /// Packets are held, and come late when the connection is lost already.
 #[test]
@@ -16,6 +24,32 @@ fn a_stall_outlasts_the_connection() {
     thread::sleep(LOST);
     link.relay.set(CLEAR);
     link.finish(send, recv);
+}
+
+/// For longer than both sides keep a chunk open by default (`--stall`, 60 s): none is open then on
+/// either server but the keeper's, and what is committed stays.
+#[test]
+#[ignore = "takes two minutes: make chaos"]
+fn a_stall_of_minutes_is_outlived() {
+    let link = Link::new("stalled_long");
+    let address = link.relay.address();
+    let recv = start_recv(&link.dbs, &["--give-up", "5m"]);
+    let args = [&SLOW[..], &["--connect", &address, "--give-up", "5m"]].concat();
+    let send = start_send(&link.dbs, &args);
+    link.wait_for_data();
+    link.relay.set(STALL);
+    thread::sleep(MINUTES);
+    let before = link.dbs.target_sql(COMMITTED);
+    for (server, expected) in [(link.dbs.source(), KEEPER), (link.dbs.target(), "")] {
+        let open = server.psql(link.dbs.name(), TRANSACTIONS).unwrap();
+        assert_eq!(open.trim(), expected);
+    }
+    // The journal is gone at the end: which chunks came again the sides say.
+    link.relay.set(CLEAR);
+    let (send, _) = link.finish(send, recv);
+    let committed = before.lines().count();
+    let line = format!("continuing, {committed} of");
+    assert!(send.output().contains(&line), "{line}: {}", send.output());
 }
 
 /// What recv says does not arrive; what send says does.
