@@ -1,11 +1,16 @@
 //! Cancel requests, as Ctrl-C in psql.
 
+use std::time::{Duration, Instant};
+
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
 use super::endpoint::{Endpoint, Wish};
 use super::error::PgError;
 use super::messages::Messages;
+
+/// Whoever cancels is about to end, and does not wait for a server that takes no connection.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// Names one session to its server. `Send` and `Sync`.
 #[derive(Clone)]
@@ -26,11 +31,12 @@ impl CancelToken {
         }
     }
 
-    /// Asks the server to cancel what the session runs, and waits until it has taken the request.
+    /// Asks the server to cancel what the session runs, and waits until it has taken the request, two
+    /// seconds at most.
     ///
     /// The session then gets an error with SQLSTATE 57014, if it was not already done.
     pub fn cancel(&self) -> Result<(), PgError> {
-        let deadline = self.endpoint.deadline();
+        let deadline = Some((Instant::now() + LIMIT, LIMIT));
         let wish = if self.tls { Wish::Tls } else { Wish::Plain };
         let stream = self.endpoint.open(wish, deadline)?;
         let mut messages = Messages::new(stream, self.endpoint.to_string(), deadline);

@@ -111,8 +111,12 @@ impl Writing {
         if self.as_replica {
             writer = writer.as_replica()?;
         }
-        let closer = writer.closer()?;
-        slot.hold(&shared.brake, move || closer.close());
+        let (closer, cancel) = (writer.closer()?, writer.cancel_token());
+        slot.hold(&shared.brake, move || {
+            closer.close();
+            // What is not cancelled holds its transaction open until it has its lock.
+            let _ = cancel.cancel();
+        });
         Ok(writer)
     }
 

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::chunk::{Chunk, Digest, Part, Plan};
-use crate::pg::{Client, Closer, ConnInfo, PgError, session};
+use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::runtime::Buffer;
 use crate::schema::roles::RoleMap;
 use crate::schema::{Format, Table};
@@ -157,6 +157,12 @@ impl Writer {
     /// A handle that ends a blocked write from another thread.
     pub fn closer(&self) -> Result<Closer, WriteError> {
         self.client.closer().map_err(WriteError::Connect)
+    }
+
+    /// What ends the statement under way on the server: one that waits for a lock does not look at
+    /// its socket.
+    pub fn cancel_token(&self) -> CancelToken {
+        self.client.cancel_token()
     }
 
     /// Writes one chunk; `next` gives its pieces, or nothing when they have stopped coming.

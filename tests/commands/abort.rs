@@ -3,8 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pgpipe::pg::{Client, ConnInfo};
 use rustix::process::Signal;
 
+use crate::support::holds::{Hold, wait_until_held};
 use crate::support::{
     CUT, Databases, Relay, Run, assert_equal, assert_nothing_left, keepers, poll, start_recv,
     start_send, start_side,
@@ -115,6 +117,44 @@ fn on_both_hosts_while_the_link_is_cut() {
     });
     both_aborted(send, recv);
     assert_quiet(&dbs);
+}
+
+/// Another session has the table that rows are written to; the one that would write waits no more.
+fn while_rows_wait_for_a_lock(name: &str, side: &str) {
+    let dbs = Databases::new(name, DATA);
+    let (send, recv) = under_way(&dbs);
+    let hold = Hold::with(&dbs, "LOCK TABLE public.big IN SHARE MODE");
+    wait_until_held(&dbs, "relation", "COPY%");
+    answered(&dbs, side).must(0, &["no open transaction"]);
+    both_aborted(send, recv);
+    assert_quiet(&dbs);
+    hold.release();
+}
+
+#[test]
+fn on_sends_host_while_rows_wait_for_a_lock() {
+    while_rows_wait_for_a_lock("abort_lock_send", "send");
+}
+
+#[test]
+fn on_recvs_host_while_rows_wait_for_a_lock() {
+    while_rows_wait_for_a_lock("abort_lock_recv", "recv");
+}
+
+/// Readers queue behind a session that waits for the keeper's lock.
+#[test]
+fn while_readers_wait_for_a_lock() {
+    let dbs = Databases::new("abort_readers", DATA);
+    let (send, recv) = under_way(&dbs);
+    let info = ConnInfo::resolve(&dbs.source_conninfo(), &|_| None).unwrap();
+    let mut session = Client::connect(&info, "the application").unwrap();
+    let locking = thread::spawn(move || session.execute("BEGIN; LOCK TABLE public.big"));
+    send.wait_for("waiting for a lock on");
+    answered(&dbs, "recv").must(0, &["no open transaction"]);
+    both_aborted(send, recv);
+    assert_quiet(&dbs);
+    // Nobody has it any more.
+    locking.join().unwrap().unwrap();
 }
 
 #[test]
