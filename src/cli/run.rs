@@ -150,6 +150,13 @@ fn terms(options: &SourceOptions, clean: bool) -> Result<send::Terms, Exit> {
     Ok(send::Terms {
         role_map,
         clean,
+        formats: options.format,
+        omit: Omit {
+            owner: options.no_owner,
+            privileges: options.no_privileges,
+            tablespaces: options.no_tablespaces,
+        },
+        make_roles: options.roles,
         ..options.selection.terms()
     })
 }
@@ -171,18 +178,11 @@ fn source(
         memory: common.memory,
         jobs: options.jobs(),
         chunk_bytes: options.chunk_size,
-        formats: options.format,
         compress: match options.compress {
             Compress::Auto => send::Compress::Auto,
             Compress::None => send::Compress::None,
             Compress::Level(level) => send::Compress::Level(level),
         },
-        omit: Omit {
-            owner: options.no_owner,
-            privileges: options.no_privileges,
-            tablespaces: options.no_tablespaces,
-        },
-        make_roles: options.roles,
         rate: None,
         keep_snapshot: options.keep_snapshot,
         on_lost_snapshot: options.on_lost_snapshot,

@@ -54,6 +54,17 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether it is this schema, or lies in it. Names are not quoted there: one that begins with this
+    /// name and a space counts too.
+    pub fn is_within(&self, schema: &str) -> bool {
+        let rest = match self.desc.as_str() {
+            "SCHEMA" => self.name.strip_prefix("- "),
+            _ => Some(&*self.name),
+        };
+        let rest = rest.and_then(|name| name.strip_prefix(schema));
+        rest.is_some_and(|rest| rest.starts_with(' '))
+    }
+
     /// Descriptor, schema and name for messages: `INDEX app i1`.
     pub fn label(&self) -> String {
         // The owner is the last word (or nothing, with a space before it).

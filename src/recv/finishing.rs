@@ -130,13 +130,11 @@ impl Finishing {
             offer,
             ..
         } = &self.migration;
+        let views = offer.refresh.iter().map(|refresh| &refresh.view);
+        let written = plan.tables.iter().map(Table::target).chain(views);
+        let loaded = finish::loaded(client, written)?;
         let mut tables = finish::tables_to_analyze(client, journal)?;
-        if offer.data_only {
-            let views = offer.refresh.iter().map(|refresh| &refresh.view);
-            let written = plan.tables.iter().map(Table::target).chain(views);
-            let loaded = finish::loaded(client, written)?;
-            tables.retain(|table| loaded.contains(table));
-        }
+        tables.retain(|table| loaded.contains(table));
         Ok(tables)
     }
 

@@ -64,6 +64,7 @@ impl Installation {
             self.options.allow_downgrade,
         )?;
         let schema = Arc::new(self.schema(client.server_version())?);
+        journal.require_apart(&plan, &schema.toc)?;
         let mut cleaning = None;
         if journal.exists(&mut client)? {
             let begun = journal.begun(&mut client)?;

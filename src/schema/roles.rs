@@ -57,7 +57,7 @@ fn name(text: &str) -> Result<(String, &str), RenameError> {
                 break;
             }
             c if quoted => name.push(c),
-            c => name.extend(c.to_lowercase()),
+            c => name.push(c.to_ascii_lowercase()),
         }
     }
     match quoted || name.is_empty() {

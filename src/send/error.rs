@@ -48,6 +48,10 @@ pub enum SendError {
     )]
     BrokenFamily { partition: String, ancestor: String },
     #[error(
+        "{partition} is a foreign table, and rows of other partitions of {ancestor} may belong there on the target, where its partitions' hash is another one: detach it, or leave {ancestor} out with --exclude-table"
+    )]
+    ForeignPartition { partition: String, ancestor: String },
+    #[error(
         "role {role} may not read {} of the source (send names each); grant it that, or use another role: docs/privileges.md",
         objects(.unreadable)
     )]
@@ -94,7 +98,7 @@ pub enum SendError {
         selection: String,
     },
     #[error(
-        "migration {migration:?} was begun with {terms}; give the same, or nothing to go on with that"
+        "migration {migration:?} was begun with {terms}; give the same, or nothing to go on with that; `pgpipe reset` on both hosts lets it begin anew"
     )]
     OtherTerms { migration: String, terms: String },
     #[error(transparent)]

@@ -29,7 +29,7 @@ use clap::ValueEnum;
 pub use error::SendError;
 use record::Record;
 use session::{Context, Ended};
-pub use terms::Terms;
+pub use terms::{Formats, Terms};
 
 use crate::codec::Tuner;
 use crate::control;
@@ -45,7 +45,7 @@ use crate::state::{Aborted, StateDir};
 use crate::transport::Limits;
 use crate::transport::peering::{Code, Limit, LinkSpec, Peering};
 use crate::wire::Role;
-use crate::wire::message::{Omit, SourceInfo};
+use crate::wire::message::SourceInfo;
 
 /// How long send tries to reach recv by default where no snapshot is at stake.
 const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
@@ -59,16 +59,6 @@ pub enum Compress {
     Auto,
     None,
     Level(i32),
-}
-
-/// How tables are copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Formats {
-    /// In binary where every column's type is safe in it.
-    #[default]
-    Auto,
-    /// All as text: larger and slower, for when binary is under suspicion.
-    Text,
 }
 
 /// What to do when the snapshot is gone, or a table that it shows no more is, before all rows are on
@@ -102,11 +92,7 @@ pub struct Options {
     pub memory: u64,
     pub jobs: usize,
     pub chunk_bytes: u64,
-    pub formats: Formats,
     pub compress: Compress,
-    pub omit: Omit,
-    /// Recv makes the roles that its server lacks.
-    pub make_roles: bool,
     /// Bytes per second on the wire at most.
     pub rate: Option<u64>,
     pub keep_snapshot: Duration,
@@ -392,7 +378,7 @@ async fn inspect(options: &Options, is_new: bool) -> Result<Inspected, SendError
             .pick_dump(found)?
             .clone();
         Ok(Inspected {
-            hidden: privileges::hidden(&mut client)?,
+            hidden: privileges::hidden(&mut client, &options.selection, options.terms.content)?,
             info,
             source,
             pg_dump,
@@ -413,6 +399,10 @@ fn require_whole_families(
     }
     match catalog::broken_family(client, choice)? {
         None => Ok(()),
+        Some(orphaned) if orphaned.is_foreign => Err(SendError::ForeignPartition {
+            partition: orphaned.partition,
+            ancestor: orphaned.ancestor,
+        }),
         Some(orphaned) => Err(SendError::BrokenFamily {
             partition: orphaned.partition,
             ancestor: orphaned.ancestor,

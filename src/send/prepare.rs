@@ -137,10 +137,10 @@ impl Preparation {
             snapshot,
             dump_major,
             refresh: read.refresh,
-            omit: self.options.omit,
+            omit: self.options.terms.omit,
             database: read.database,
             roles: read.roles,
-            make_roles: self.options.make_roles,
+            make_roles: self.options.terms.make_roles,
             tablespaces: read.tablespaces,
             extensions: read.extensions,
             data_only: !self.options.terms.content.has_objects(),
@@ -216,7 +216,7 @@ impl Preparation {
         enter(client, snapshot)?;
         let choice = self.choose(client)?;
         let mut tables = catalog::tables(client, &choice)?;
-        if self.options.formats == Formats::Text {
+        if self.options.terms.formats == Formats::Text {
             tables.iter_mut().for_each(Table::copy_as_text);
         }
         let content = self.options.terms.content;
@@ -235,7 +235,10 @@ impl Preparation {
         }
         let other_rows = self.filter(client, &choice, &mut tables)?;
         let left_out = self.left_out(client, &choice, other_rows)?;
-        let (map, roles) = (&self.options.terms.role_map, catalog::roles(client)?);
+        let (map, roles) = (
+            &self.options.terms.role_map,
+            catalog::roles(client, &choice)?,
+        );
         let read = Read {
             unused_renames: map.unused(&roles),
             tables,
@@ -245,7 +248,7 @@ impl Preparation {
             },
             database: self.read_properties(client)?.map(|d| map.database(d)),
             roles: map.roles(roles),
-            tablespaces: catalog::tablespaces(client)?,
+            tablespaces: catalog::tablespaces(client, &choice)?,
             extensions: catalog::extensions(client)?,
             left_out,
         };

@@ -56,7 +56,8 @@ async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
     let mut left_behind = prepared.map_or_else(Vec::new, |p| p.left_behind.clone());
     let skipped = prepared.map_or_else(Vec::new, |p| p.left_out.clone());
     let selection = context.record.selection.clone();
-    let has_rows = context.record.terms.content.has_rows();
+    let content = context.record.terms.content;
+    let has_rows = content.has_rows();
     let allow_changes = context.options.allow_changes;
     let shares_process = context.options.shares_process;
     let udp_bytes = talk.connection().stats().udp_tx_bytes;
@@ -68,7 +69,7 @@ async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
             true => tail::sequences(&mut client, &choice)?,
             false => Vec::new(),
         };
-        left_behind.extend(privileges::hidden(&mut client)?);
+        left_behind.extend(privileges::hidden(&mut client, &selection, content)?);
         let changed = match &before {
             Some(before) if !has_rows => changes::new_or_gone(&mut client, before, &choice)?,
             Some(before) => changes::changed(&mut client, before, &sequences, &choice)?,

@@ -4,10 +4,22 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::roles::RoleMap;
 use crate::selection::{Content, RowFilter};
+use crate::wire::message::Omit;
+
+/// How tables are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+pub enum Formats {
+    /// In binary where every column's type is safe in it.
+    #[default]
+    Auto,
+    /// All as text: larger and slower, for when binary is under suspicion.
+    Text,
+}
 
 /// See the module. A selection is kept apart from these, as pg_dump takes it too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +34,10 @@ pub struct Terms {
     pub role_map: RoleMap,
     /// What is in the way on the target is to be dropped.
     pub clean: bool,
+    pub formats: Formats,
+    pub omit: Omit,
+    /// Recv makes the roles that its server lacks.
+    pub make_roles: bool,
 }
 
 impl Terms {
@@ -32,8 +48,26 @@ impl Terms {
         let roles = self.role_map.is_empty() || self.role_map == first.role_map;
         let filters =
             self.filters.is_empty() || in_order(&self.filters) == in_order(&first.filters);
-        let lasting = self.through_roots <= first.through_roots && self.clean <= first.clean;
-        content && roles && filters && lasting
+        let formats = self.formats == Formats::default() || self.formats == first.formats;
+        let mut switches = self.switches().zip(first.switches());
+        content
+            && roles
+            && filters
+            && formats
+            && switches.all(|((_, ours), (_, firsts))| ours <= firsts)
+    }
+
+    /// Those that are given or not.
+    fn switches(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        let switches = [
+            ("--load-via-partition-root", self.through_roots),
+            ("--clean", self.clean),
+            ("--no-owner", self.omit.owner),
+            ("--no-privileges", self.omit.privileges),
+            ("--no-tablespaces", self.omit.tablespaces),
+            ("--roles", self.make_roles),
+        ];
+        switches.into_iter()
     }
 }
 
@@ -44,8 +78,10 @@ fn in_order(filters: &[RowFilter]) -> BTreeSet<&RowFilter> {
 /// As on a command line, for people.
 impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let through_roots = self.through_roots.then_some("--load-via-partition-root");
-        let words = self.content.option().into_iter().chain(through_roots);
+        let text = (self.formats == Formats::Text).then_some("--format text");
+        let given = self.switches().filter(|(_, is_given)| *is_given);
+        let words = self.content.option().into_iter().chain(text);
+        let words = words.chain(given.map(|(option, _)| option));
         let mut words: Vec<_> = words.map(str::to_owned).collect();
         words.extend(
             self.filters
@@ -54,7 +90,6 @@ impl fmt::Display for Terms {
         );
         let renames = self.role_map.renames();
         words.extend(renames.map(|rename| format!("--map-role {rename}")));
-        words.extend(self.clean.then(|| "--clean".to_owned()));
         match words.is_empty() {
             true => f.write_str("none of these options"),
             false => f.write_str(&words.join(" ")),
@@ -96,5 +131,17 @@ mod tests {
         assert!(Terms::default().go_on_with(&two) && !one.go_on_with(&two));
         assert_eq!(two.to_string(), "--where t=a > 1 --where u=true");
         assert_eq!(mapped.to_string(), "--schema-only --map-role a=\"B\"");
+        let ownerless = Terms {
+            omit: Omit {
+                owner: true,
+                ..Omit::default()
+            },
+            formats: Formats::Text,
+            ..Terms::default()
+        };
+        assert!(
+            !ownerless.go_on_with(&Terms::default()) && Terms::default().go_on_with(&ownerless)
+        );
+        assert_eq!(ownerless.to_string(), "--format text --no-owner");
     }
 }

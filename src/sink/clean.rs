@@ -59,10 +59,6 @@ pub enum CleanError {
         "--clean empties every table that rows come into, or none, and has emptied none: {why}"
     )]
     NotEmptied { why: String },
-    #[error(
-        "--clean would drop the journal: the source has a schema {schema} too; name another with recv --journal-schema"
-    )]
-    OwnJournal { schema: String },
 }
 
 impl CleanError {
@@ -146,7 +142,7 @@ impl Cleaning {
                 false => Err(error.into()),
             };
         }
-        match self.clean().and_then(|()| self.keeps_journal(&step)) {
+        match self.clean() {
             Ok(()) => self.commit(),
             Err(error) => {
                 // The first error is the cause of another one here.
@@ -261,17 +257,6 @@ impl Cleaning {
         let sql = OTHER_KIND.replace(":name", &quote_literal(name));
         let rows = self.client.query(&sql)?;
         Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
-    }
-
-    /// Whatever the archive holds, what says how far we are stays.
-    fn keeps_journal(&mut self, step: &[String]) -> Result<(), CleanError> {
-        match self.journal.are_done(&mut self.client, step) {
-            Ok(true) => Ok(()),
-            Err(error) if !is_gone(&error) => Err(error.into()),
-            _ => Err(CleanError::OwnJournal {
-                schema: self.journal.schema().to_owned(),
-            }),
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::chunk::Plan;
 use crate::pg::{Client, PgError};
-use crate::schema::{QualifiedName, Table, quote_ident_always, quote_literal};
+use crate::schema::{QualifiedName, Table, quote_literal};
 use crate::sink::finish;
 use crate::sink::journal::{Journal, JournalError};
 
@@ -51,9 +51,7 @@ fn empty(
 }
 
 fn new_tables(client: &mut Client, journal: &Journal) -> Result<BTreeSet<QualifiedName>, PgError> {
-    let schema = quote_ident_always(journal.schema());
-    let own = quote_literal(&journal.migration_id());
-    let sql = NEW.replace(":schema", &schema).replace(":id", &own);
+    let sql = NEW.replace(":schema", &quote_literal(journal.schema()));
     let rows = client.query(&sql)?;
     let name = |row: &crate::pg::Row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?));
     rows.iter().map(name).collect()

@@ -3,7 +3,7 @@
 
 use crate::pg::{Client, PgError};
 use crate::phase::{DumpId, Entry, Toc};
-use crate::schema::quote_ident_always;
+use crate::schema::{quote_ident_always, quote_literal};
 use crate::sink::archive::{Archive, ArchiveError};
 use crate::sink::ddl;
 use crate::sink::journal::{Journal, JournalError};
@@ -128,7 +128,7 @@ impl<'a> Undo<'a> {
     /// `CREATE EXTENSION IF NOT EXISTS` goes through where one was there before: not ours then.
     fn older_extensions(&mut self) -> Result<Vec<String>, UndoError> {
         let sql = include_str!("older_extensions.sql")
-            .replace(":schema", &quote_ident_always(self.journal.schema()));
+            .replace(":schema", &quote_literal(self.journal.schema()));
         let rows = self.client.query(&sql)?;
         let names = rows.iter().map(|row| row.text(0).map(str::to_owned));
         Ok(names.collect::<Result<_, _>>()?)

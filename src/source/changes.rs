@@ -101,7 +101,10 @@ pub fn changed(
         sequences: by_name(sequences),
     };
     if !choice.is_all() {
-        now.writes.retain(|name, _| now.tables.contains_key(name));
+        let has_objects = choice.includes_everything();
+        now.writes.retain(|name, _| {
+            now.tables.contains_key(name) || has_objects && name.starts_with("pg_catalog.")
+        });
     }
     let mut signs = differences(before, &now);
     if is_standby && before.xids.moved(xids) {

@@ -220,3 +220,14 @@ fn reading_and_other_databases_are_no_change() {
     recv.must_end(0);
     assert_eq!(send.report()["source_changed"], false);
 }
+
+/// An exclusion leaves large objects in, and writes to them count.
+#[test]
+fn large_objects_beside_excluded_tables_count() {
+    let dbs = Databases::new("changed_objects", FILL);
+    dbs.source_sql("SELECT lo_create(70000)");
+    let send = ["--exclude-table", "quiet"];
+    let (send, recv) = migrate_while(&dbs, "SELECT lo_create(70001)", &send);
+    send.must_end(5);
+    recv.must_end(5);
+}

@@ -133,3 +133,43 @@ fn a_migration_keeps_its_selection() {
     let counts = "SELECT count(*), to_regclass('app.u') FROM app.t";
     assert_eq!(dbs.target_sql(counts).trim(), "20000|");
 }
+
+/// A foreign partition of such a family would get rows on its own server.
+#[test]
+fn a_hash_family_with_a_foreign_partition_is_refused() {
+    let dbs = Databases::new(
+        "foreign_family",
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;
+         CREATE TYPE mood AS ENUM ('sad', 'glad');
+         CREATE TABLE moods (m mood) PARTITION BY HASH (m);
+         CREATE TABLE moods_0 PARTITION OF moods FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE FOREIGN TABLE moods_1 PARTITION OF moods FOR VALUES WITH (MODULUS 2, REMAINDER 1) SERVER s",
+    );
+    let end = sent(&dbs, &[]);
+    end.must_end(1);
+    assert_says(
+        &end,
+        &["moods_1 is a foreign table", "partitions of public.moods"],
+    );
+}
+
+/// What would lie in the journal's schema would be dropped with it, and its rows would be taken for
+/// the journal's: a journal that was kept lies on a server that now is the source.
+#[test]
+fn a_schema_named_like_the_journal_is_refused() {
+    let dbs = Databases::new(
+        "like_the_journal",
+        "CREATE SCHEMA pgpipe; CREATE TABLE pgpipe.step (step text); INSERT INTO pgpipe.step VALUES ('sequences')",
+    );
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    for end in [send, recv] {
+        end.must_end(1);
+        assert_says(&end, &["a schema pgpipe of its own", "--journal-schema"]);
+    }
+    assert_nothing_left(&dbs);
+    let (send, recv) = migrate(&dbs, &[], &["--journal-schema", "progress"]);
+    send.must_end(0);
+    recv.must_end(0);
+    let rows = "SELECT step, to_regnamespace('progress') FROM pgpipe.step";
+    assert_eq!(dbs.target_sql(rows).trim(), "sequences|");
+}

@@ -152,3 +152,37 @@ fn only_writes_to_what_is_moved_count() {
     drop(recv);
     assert_same_dump(&dbs, &["--table=public.axb"]);
 }
+
+/// A role that may do nothing but read what is selected; what else the source has, a schema that it may
+/// not use, a subscription, somebody's tablespace, is no business of it, nor are the target's own tables.
+#[test]
+fn a_reader_of_one_schema_moves_it() {
+    let dbs = Databases::new(
+        "one_reader",
+        "CREATE ROLE one_reader LOGIN; CREATE ROLE one_other; CREATE SCHEMA app; CREATE SCHEMA closed AUTHORIZATION one_other;
+         CREATE TABLE app.t AS SELECT generate_series(1, 100) AS i; CREATE TABLE closed.t (i int);
+         ALTER TABLE closed.t OWNER TO one_other;
+         CREATE SUBSCRIPTION one_sub CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false);
+         GRANT USAGE ON SCHEMA app TO one_reader; GRANT SELECT ON app.t TO one_reader",
+    );
+    dbs.target_sql("CREATE TABLE theirs AS SELECT generate_series(1, 1000) AS i");
+    let source = dbs
+        .source_conninfo()
+        .replace("user=postgres", "user=one_reader");
+    let send = [
+        "--source",
+        &source,
+        "--schema",
+        "app",
+        "--no-owner",
+        "--no-privileges",
+    ];
+    let (send, recv) = migrate(&dbs, &send, &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    assert!(!recv.output().contains("one_other"), "{}", recv.output());
+    assert_eq!(dbs.target_sql("SELECT count(*) FROM app.t").trim(), "100");
+    let analyzed = "SELECT string_agg(DISTINCT tablename, ' ') FROM pg_stats WHERE schemaname IN ('app', 'public')";
+    assert_eq!(dbs.target_sql(analyzed).trim(), "t", "not what is theirs");
+    dbs.source_sql("ALTER SUBSCRIPTION one_sub SET (slot_name = NONE); DROP SUBSCRIPTION one_sub");
+}

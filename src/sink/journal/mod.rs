@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::chunk::{Chunk, ChunkId, Digest, Plan};
 use crate::pg::{Client, PgError};
+use crate::phase::Toc;
 use crate::schema::{Persistence, quote_ident_always, quote_literal};
 use crate::sink::existing::Existing;
 use crate::wire::message::{Offer, SourceInfo};
@@ -51,6 +52,10 @@ pub enum JournalError {
         "the new snapshot shows other rows of {tables}, and those that were moved cannot be told from others there: take them out by hand, run `pgpipe reset` on both hosts, and begin anew"
     )]
     Mixed { tables: String },
+    #[error(
+        "the source has a schema {schema} of its own, where the journal is to be; name another with recv --journal-schema, or leave it out with send --exclude-schema"
+    )]
+    Taken { schema: String },
     #[error("the transaction of {what} was rolled back by the server without an error")]
     RolledBack { what: String },
 }
@@ -119,10 +124,6 @@ impl Journal {
         &self.schema
     }
 
-    pub(super) fn migration_id(&self) -> String {
-        self.migration.to_string()
-    }
-
     pub(super) fn failed(&self, source: PgError) -> JournalError {
         JournalError::Postgres {
             schema: self.schema.clone(),
@@ -168,12 +169,24 @@ impl Journal {
         }
     }
 
+    /// Refuses what would be made in the journal's schema, and go with it.
+    pub fn require_apart(&self, plan: &Plan, toc: &Toc) -> Result<(), JournalError> {
+        let in_plan = plan.tables.iter().any(|t| t.name.schema == self.schema);
+        match in_plan || toc.entries.iter().any(|e| e.is_within(&self.schema)) {
+            true => Err(JournalError::Taken {
+                schema: self.schema.clone(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// The steps that were done, without those that the server refused.
     pub fn made(&self, client: &mut Client) -> Result<BTreeSet<String>, JournalError> {
         let rows = client
             .query(&format!(
-                "SELECT step FROM {}.step WHERE message IS NULL",
-                self.sql_schema()
+                "SELECT step FROM {}.step WHERE migration = '{}' AND message IS NULL",
+                self.sql_schema(),
+                self.migration
             ))
             .map_err(|e| self.failed(e))?;
         let steps = rows.iter().filter_map(|row| row.get(0).map(str::to_owned));
@@ -218,11 +231,12 @@ impl Journal {
     }
 
     fn try_read(&self, client: &mut Client) -> Result<Contents, PgError> {
-        let schema = self.sql_schema();
+        let (schema, id) = (self.sql_schema(), self.migration);
         let mut contents = Contents::default();
         let parts = client.query(&format!(
-            "SELECT chunk, part, rows, bytes, digest, wire_bytes, seconds FROM {schema}.chunk \
-             UNION ALL SELECT chunk, part, rows, bytes, digest, wire_bytes, seconds FROM {schema}.chunk_unlogged"
+            "SELECT chunk, part, rows, bytes, digest, wire_bytes, seconds FROM {schema}.chunk WHERE migration = '{id}' \
+             UNION ALL SELECT chunk, part, rows, bytes, digest, wire_bytes, seconds FROM {schema}.chunk_unlogged \
+             WHERE migration = '{id}'"
         ))?;
         for row in parts {
             let sum = u128::from_str_radix(row.text(4)?, 16).unwrap_or_default();
@@ -241,7 +255,7 @@ impl Journal {
                 .insert((ChunkId(row.parse(0)?), row.parse(1)?), record);
         }
         for row in client.query(&format!(
-            "SELECT step, object, statement, message, sqlstate FROM {schema}.step ORDER BY done"
+            "SELECT step, object, statement, message, sqlstate FROM {schema}.step WHERE migration = '{id}' ORDER BY done"
         ))? {
             contents.steps.insert(row.text(0)?.to_owned());
             if let Some(message) = row.get(3) {

@@ -157,12 +157,14 @@ fn empty_sql(tables: &[&Table]) -> String {
     truncate_sql(&others) + &deletes.collect::<String>()
 }
 
-/// One statement for all. A table that rows are written to by itself may have others that inherit
-/// from it; an ancestor that rows are written through is emptied with all its partitions.
+/// One statement for all, each by its own name: others may inherit from it, and an ancestor that rows are
+/// written through may have foreign partitions, which TRUNCATE would empty where they are.
 fn truncate_sql(tables: &[&Table]) -> String {
     // Large objects go by the journal, once this is committed.
     let tables = tables.iter().filter(|table| !table.is_large_objects());
-    let mut targets: Vec<_> = tables.map(|table| table.sql_alone()).collect();
+    let mut targets: Vec<_> = tables
+        .map(|table| format!("ONLY {}", table.sql_name()))
+        .collect();
     targets.sort_unstable();
     targets.dedup();
     if targets.is_empty() {

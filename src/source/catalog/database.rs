@@ -2,15 +2,17 @@
 
 use crate::pg::{Client, PgError, Row};
 use crate::schema::database::{DatabaseProperties, Grant, Setting};
+use crate::source::choice::Choice;
 
 const DATABASE: &str = include_str!("database.sql");
 const GRANTS: &str = include_str!("grants.sql");
 const TABLESPACES: &str = include_str!("tablespaces.sql");
 const SETTINGS: &str = include_str!("settings.sql");
 
-/// The tablespaces that objects of the database lie in, but for its own.
-pub fn tablespaces(client: &mut Client) -> Result<Vec<String>, PgError> {
-    let rows = client.query(TABLESPACES)?;
+/// The tablespaces that what is moved of the database lies in, but for its own.
+pub fn tablespaces(client: &mut Client, choice: &Choice) -> Result<Vec<String>, PgError> {
+    let chosen = choice.sql("coalesce(i.indrelid, c.oid)");
+    let rows = client.query(&TABLESPACES.replace(":chosen", &chosen))?;
     let name = |row: &Row| row.text(0).map(str::to_owned);
     rows.iter().map(name).collect()
 }

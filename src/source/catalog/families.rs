@@ -9,31 +9,32 @@ use crate::source::choice::Choice;
 
 const FAMILIES: &str = include_str!("families.sql");
 
-/// A partition that is left out, though rows of others may belong to it on the target.
+/// A partition that is left out or foreign, though rows of others may belong to it on the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphaned {
     pub partition: String,
     /// What its family is written through.
     pub ancestor: String,
+    /// Its rows lie on another server, and are not moved.
+    pub is_foreign: bool,
 }
 
-/// The first family that is not chosen whole, where there is one.
+/// The first family that is not moved whole, where there is one.
 pub fn broken_family(client: &mut Client, choice: &Choice) -> Result<Option<Orphaned>, PgError> {
-    if choice.is_all() {
-        return Ok(None);
-    }
     let through = read_through(client, choice)?;
     let names: BTreeSet<_> = through.values().map(sql_name).collect();
     let names: Vec<_> = names.iter().map(|name| quote_literal(name)).collect();
     let ancestors = format!("ARRAY[{}]::text[]", names.join(", "));
     let sql = FAMILIES
-        .replace(":ancestors", &ancestors)
-        .replace(":chosen", &choice.sql("oid"));
+        .replace(":chosen", &choice.sql("b.oid"))
+        // Last: a name may hold the other's word.
+        .replace(":ancestors", &ancestors);
     let rows = client.query(&sql)?;
     let orphaned = rows.first().map(|row| {
         Ok(Orphaned {
             partition: row.text(0)?.to_owned(),
             ancestor: row.text(1)?.to_owned(),
+            is_foreign: row.bool(2)?,
         })
     });
     orphaned.transpose()

@@ -1,4 +1,4 @@
--- Partitions, at any depth, of these tables that are left out: (partition, table).
+-- Partitions, at any depth, of these tables that are left out or foreign: (partition, table, is foreign).
 WITH RECURSIVE below (ancestor, oid) AS (
     SELECT inhparent, inhrelid
     FROM pg_inherits
@@ -8,7 +8,8 @@ WITH RECURSIVE below (ancestor, oid) AS (
     FROM below b
     JOIN pg_inherits i ON i.inhparent = b.oid
 )
-SELECT oid::regclass, ancestor::regclass
-FROM below
-WHERE NOT :chosen
-ORDER BY ancestor, oid
+SELECT b.oid::regclass, b.ancestor::regclass, c.relkind = 'f'
+FROM below b
+JOIN pg_class c ON c.oid = b.oid
+WHERE c.relkind = 'f' OR NOT :chosen
+ORDER BY b.ancestor, b.oid

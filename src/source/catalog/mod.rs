@@ -60,10 +60,8 @@ impl Listed {
 /// Lists the tables to be moved, in OID order, without waiting for a lock. The session must be in
 /// the snapshot.
 pub fn list(client: &mut Client, choice: &Choice) -> Result<Vec<Listed>, PgError> {
-    let rows = client.query(TABLES)?;
-    let mut listed: Vec<_> = rows.iter().map(listed).collect::<Result<_, _>>()?;
-    listed.retain(|table| choice.has(table.oid));
-    Ok(listed)
+    let rows = client.query(&TABLES.replace(":chosen", &choice.sql("c.oid")))?;
+    rows.iter().map(listed).collect()
 }
 
 fn listed(row: &Row) -> Result<Listed, PgError> {

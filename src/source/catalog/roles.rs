@@ -2,12 +2,14 @@
 
 use crate::pg::{Client, PgError, Row};
 use crate::schema::database::{Membership, Role};
+use crate::source::choice::Choice;
 
 const ROLES: &str = include_str!("roles.sql");
 
 /// Reads them by name, without the predefined ones (`pg_…`).
-pub fn roles(client: &mut Client) -> Result<Vec<Role>, PgError> {
-    client.query(ROLES)?.iter().map(role).collect()
+pub fn roles(client: &mut Client, choice: &Choice) -> Result<Vec<Role>, PgError> {
+    let rows = client.query(&ROLES.replace(":chosen", &choice.sql("c.oid")))?;
+    rows.iter().map(role).collect()
 }
 
 fn memberships(json: &str) -> Result<Vec<Membership>, PgError> {

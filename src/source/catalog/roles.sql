@@ -1,12 +1,13 @@
--- Roles that own something in this database, may do something there or have settings for it, each with the
--- others of them that it is a member of. What initdb's own superuser owns is written down nowhere, and what
+-- Roles that own something in this database (of relations, what is moved), may do something there or have settings
+-- for it, each with the others of them that it is a member of. What initdb's own superuser owns is written down nowhere, and what
 -- belongs to an extension comes with that.
 WITH here AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
 owned AS (
     SELECT 'pg_class'::regclass AS catalog, c.oid, c.relowner AS role
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    WHERE (c.relkind = 'c' OR c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND :chosen)
+      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     UNION ALL SELECT 'pg_proc'::regclass, oid, proowner FROM pg_proc WHERE oid >= 16384
     UNION ALL SELECT 'pg_type'::regclass, oid, typowner FROM pg_type t
     WHERE oid >= 16384 AND typrelid = 0 AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
@@ -14,6 +15,7 @@ owned AS (
     UNION ALL SELECT classid, objid, refobjid
     FROM pg_shdepend
     WHERE refclassid = 'pg_authid'::regclass AND deptype = 'o' AND dbid = (SELECT oid FROM here)
+      AND classid <> 'pg_class'::regclass
 ),
 named AS (
     SELECT role, true AS owns

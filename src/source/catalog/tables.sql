@@ -19,6 +19,8 @@ WHERE c.relkind = 'r'
   AND c.relpersistence IN ('p', 'u')
   AND n.nspname !~ '^pg_'
   AND n.nspname <> 'information_schema'
+  -- What is not chosen may lie in a schema that the role may not use, where its name leads to an error.
+  AND :chosen
   AND (x.condition IS NOT NULL
        OR NOT EXISTS (SELECT FROM pg_depend d
                       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))

@@ -83,9 +83,19 @@ pub fn other_rows(
 }
 
 fn everything_else(selection: &Selection) -> Skipped {
+    if selection.includes_everything() {
+        return excluded(selection);
+    }
     Skipped {
         object: "everything else".to_owned(),
         reason: format!("only what {selection} selects is moved"),
+    }
+}
+
+fn excluded(selection: &Selection) -> Skipped {
+    Skipped {
+        object: selection.to_string(),
+        reason: "what it matches is left out".to_owned(),
     }
 }
 

@@ -58,6 +58,12 @@ impl Choice {
         self.0.is_none()
     }
 
+    /// Also what belongs to no schema, large objects among it.
+    pub fn includes_everything(&self) -> bool {
+        let chosen = self.0.as_ref();
+        chosen.is_none_or(|chosen| chosen.includes_everything)
+    }
+
     /// Whether a relation is chosen; of an extension's own tables, whether their rows are.
     pub fn has(&self, relation: Oid) -> bool {
         let chosen = self.0.as_ref();

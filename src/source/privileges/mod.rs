@@ -3,7 +3,7 @@
 use crate::pg::{Client, PgError};
 use crate::report::ObjectError;
 use crate::schema::Oid;
-use crate::selection::Content;
+use crate::selection::{Content, Selection};
 use crate::source::choice::Choice;
 
 const UNREADABLE: &str = include_str!("unreadable.sql");
@@ -39,8 +39,15 @@ pub fn unreadable(
     Ok(unreadable)
 }
 
-/// What will be missing on the target without an error of pg_dump's.
-pub fn hidden(client: &mut Client) -> Result<Vec<ObjectError>, PgError> {
+/// What will be missing on the target without an error of pg_dump's. All of it belongs to no schema.
+pub fn hidden(
+    client: &mut Client,
+    selection: &Selection,
+    content: Content,
+) -> Result<Vec<ObjectError>, PgError> {
+    if !selection.includes_everything() || !content.has_objects() {
+        return Ok(Vec::new());
+    }
     let rows = client.query(HIDDEN)?;
     let error = |row: &crate::pg::Row| {
         Ok(ObjectError {
