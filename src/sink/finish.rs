@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::pg::{Client, PgError};
+use crate::pg::{Client, PgError, Row};
 use crate::schema::{QualifiedName, SequenceValue, quote_literal, sql_name};
 use crate::sink::journal::{Contents, Journal, JournalError, StepError};
 
@@ -13,8 +13,10 @@ pub const DATA: &str = "data";
 const SEQUENCES: &str = "sequences";
 /// None where it was made after the snapshot, or where the server refused to make it, which is recorded.
 const SETVAL: &str = include_str!("setval.sql");
+const UNFIT: &str = include_str!("unfit.sql");
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const UNDEFINED_TABLE: &str = "42P01";
+const OUT_OF_RANGE: &str = "22003";
 const ANALYZE: &str = "analyze";
 
 /// Marks the data phase as over. Synchronous: everything before it in the WAL is durable with it.
@@ -93,10 +95,11 @@ fn set_unlogged(
 
 fn setval_sql(sequence: &SequenceValue, setting: Setting) -> String {
     SETVAL
-        .replace(":name", &quote_literal(&sql_name(&sequence.name)))
         .replace(":value", &sequence.last_value.to_string())
         .replace(":called", &sequence.is_called.to_string())
         .replace(":forward", &(setting == Setting::Forward).to_string())
+        // Last: a name may hold any of these words.
+        .replace(":name", &quote_literal(&sql_name(&sequence.name)))
 }
 
 /// Why a sequence cannot be set.
@@ -104,6 +107,30 @@ fn setval_sql(sequence: &SequenceValue, setting: Setting) -> String {
 enum Unfit {
     Missing,
     NotOurs,
+    /// Whether it would be set back cannot be seen.
+    Unseen,
+    TooNarrow,
+}
+
+impl Unfit {
+    fn of(why: &str) -> Self {
+        match why {
+            "missing" => Self::Missing,
+            "unseen" => Self::Unseen,
+            "too narrow" => Self::TooNarrow,
+            _ => Self::NotOurs,
+        }
+    }
+
+    /// For people, and the SQLSTATE that the server would have.
+    fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Missing => ("is not there", UNDEFINED_TABLE),
+            Self::NotOurs => ("belongs to another role", INSUFFICIENT_PRIVILEGE),
+            Self::Unseen => ("may not be read by recv's role", INSUFFICIENT_PRIVILEGE),
+            Self::TooNarrow => ("has a smaller range on the target", OUT_OF_RANGE),
+        }
+    }
 }
 
 /// Sequences that cannot be set.
@@ -112,21 +139,16 @@ fn unfit(
     sequences: &[SequenceValue],
     setting: Setting,
 ) -> Result<BTreeMap<String, Unfit>, PgError> {
+    let values: Vec<_> = sequences.iter().map(|s| s.last_value.to_string()).collect();
     let names = sequences.iter().map(|s| sql_name(&s.name));
-    let rows = client.query(&format!(
-        "SELECT name, to_regclass(name) IS NULL FROM unnest({}) AS name \
-         WHERE NOT has_table_privilege(to_regclass(name), 'UPDATE') OR {} AND to_regclass(name) IS NULL",
-        text_array(names),
-        setting != Setting::Made
-    ))?;
-    let reason = |is_missing| match is_missing {
-        true => Unfit::Missing,
-        false => Unfit::NotOurs,
-    };
-    let unfit = rows
-        .iter()
-        .map(|row| Ok((row.text(0)?.to_owned(), reason(row.bool(1)?))));
-    unfit.collect()
+    let sql = UNFIT
+        .replace(":required", &(setting != Setting::Made).to_string())
+        .replace(":forward", &(setting == Setting::Forward).to_string())
+        .replace(":values", &format!("'{{{}}}'", values.join(",")))
+        .replace(":names", &text_array(names));
+    let rows = client.query(&sql)?;
+    let reason = |row: &Row| Ok((row.text(0)?.to_owned(), Unfit::of(row.text(1)?)));
+    rows.iter().map(reason).collect()
 }
 
 fn text_array(texts: impl Iterator<Item = String>) -> String {
@@ -135,10 +157,7 @@ fn text_array(texts: impl Iterator<Item = String>) -> String {
 }
 
 fn sequence_refused_sql(journal: &Journal, sequence: &SequenceValue, unfit: Unfit) -> String {
-    let (why, sqlstate) = match unfit {
-        Unfit::Missing => ("is not there", UNDEFINED_TABLE),
-        Unfit::NotOurs => ("belongs to another role", INSUFFICIENT_PRIVILEGE),
-    };
+    let (why, sqlstate) = unfit.told();
     let error = StepError {
         object: format!("SEQUENCE {}", sequence.name),
         statement: String::new(),

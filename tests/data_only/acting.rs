@@ -24,9 +24,11 @@ fn databases(name: &str) -> Databases {
 fn it_is_kept_from_acting() {
     let dbs = databases("do_replica");
     dbs.target_sql(
-        "CREATE TRIGGER always AFTER INSERT ON parent FOR EACH ROW EXECUTE FUNCTION see();
+        "CREATE TABLE \"of :enabled\" (i int);
+        CREATE TRIGGER always AFTER INSERT ON parent FOR EACH ROW EXECUTE FUNCTION see();
         ALTER TABLE parent ENABLE ALWAYS TRIGGER always; ALTER TABLE parent ADD UNIQUE (i) DEFERRABLE",
     );
+    dbs.source_sql("CREATE TABLE \"of :enabled\" AS SELECT 1 AS i");
     let (_, recv) = moved(&dbs, &["--chunk-size", "64KiB"], &[]);
     assert_same(&dbs, "SELECT i, parent FROM child ORDER BY i");
     let seen = dbs.target_sql("SELECT count(*) FROM seen");
@@ -85,4 +87,28 @@ fn a_plain_owner_hears_what_acts() {
             "foreign key child_i_fkey of public.child is checked for each row",
         ],
     );
+}
+
+/// Rows go into the partitions, whose keys are those of the partitioned tables.
+#[test]
+fn a_key_between_partitioned_tables_is_named_once() {
+    let tables = "CREATE TABLE parent (i int PRIMARY KEY) PARTITION BY RANGE (i);
+        CREATE TABLE parent_1 PARTITION OF parent FOR VALUES FROM (0) TO (500);
+        CREATE TABLE parent_2 PARTITION OF parent DEFAULT;
+        CREATE TABLE child (i int) PARTITION BY LIST (i); CREATE TABLE child_rest PARTITION OF child DEFAULT";
+    let rows = "INSERT INTO parent SELECT generate_series(1, 1000); INSERT INTO child SELECT generate_series(1, 1000)";
+    let dbs = Databases::new("do_part_keys", &format!("{tables}; {rows}"));
+    dbs.target_sql(&format!(
+        "{tables}; ALTER TABLE child ADD CONSTRAINT between FOREIGN KEY (i) REFERENCES parent;
+        CREATE ROLE do_part_owner LOGIN; ALTER DATABASE do_part_keys OWNER TO do_part_owner;
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO do_part_owner",
+    ));
+    let target = dbs
+        .target_conninfo()
+        .replace("user=postgres", "user=do_part_owner");
+    let recv = ["--target", target.as_str()];
+    let words = [
+        "the target cannot take the rows: foreign key \"between\" of public.child leads to a table",
+    ];
+    refused(&dbs, &[], &recv, &words);
 }

@@ -119,7 +119,7 @@ fn appended_rows_are_not_taken_back() {
     assert_nothing_left(&dbs);
 }
 
-/// What was empty is empty again, and both begin anew.
+/// What was empty is empty again, unseen by triggers, and both begin anew.
 #[test]
 fn reset_empties_what_was_empty() {
     let dbs = Databases::new("do_reset", BIG);
@@ -128,6 +128,11 @@ fn reset_empties_what_was_empty() {
     recv.signal(Signal::INT);
     send.wait().must_end(3);
     recv.wait().must_end(3);
+    dbs.target_sql(
+        "ALTER TABLE theirs DROP CONSTRAINT theirs_big_fkey; CREATE FUNCTION refuse() RETURNS trigger
+            LANGUAGE plpgsql AS 'BEGIN RAISE ''it acts''; END';
+        CREATE TRIGGER refuse BEFORE TRUNCATE ON big EXECUTE FUNCTION refuse()",
+    );
     let said = reset(&dbs, "recv");
     assert!(said.contains("tables are empty again"), "{said}");
     let left = dbs.target_sql("SELECT count(*), to_regclass('theirs') FROM big");

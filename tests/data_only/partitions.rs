@@ -71,21 +71,56 @@ fn all_go_through_their_roots_where_that_is_wished() {
     send.must_end(0);
     recv.must_end(0);
     assert_equal(&dbs);
+    let expected = [
+        "alike_1 in alike",
+        "ev_1 in ev",
+        "ev_2 in ev",
+        "plain in plain",
+        "split_1 in split",
+        "split_2 in split",
+    ];
+    assert_eq!(ways(&dbs), expected);
+}
+
+/// Each table of the plan, and what its rows were written to.
+fn ways(dbs: &Databases) -> Vec<String> {
     let bytes = std::fs::read(dbs.path("send.state/main/send/plan")).unwrap();
     let plan: Plan = postcard::from_bytes(&bytes).unwrap();
-    let ways = plan
-        .tables
-        .iter()
-        .map(|t| (&*t.name.name, &*t.target().name));
-    let mut ways: Vec<_> = ways.collect();
+    let tables = plan.tables.iter();
+    let mut ways: Vec<_> = tables
+        .map(|t| format!("{} in {}", t.name.name, t.target().name))
+        .collect();
     ways.sort_unstable();
-    let expected = [
-        ("alike_1", "alike"),
-        ("ev_1", "ev"),
-        ("ev_2", "ev"),
-        ("plain", "plain"),
-        ("split_1", "split"),
-        ("split_2", "split"),
-    ];
-    assert_eq!(ways, expected);
+    ways
+}
+
+/// A default partition there takes less where it has more siblings; and what goes through the root
+/// takes the other partitions along, so that a reset can count what came.
+#[test]
+fn a_default_partition_has_other_siblings() {
+    let dbs = Databases::new(
+        "do_default",
+        "CREATE TABLE ev (at date, i int) PARTITION BY RANGE (at);
+        CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+        CREATE TABLE ev_rest PARTITION OF ev DEFAULT;
+        CREATE TABLE alike (at date, i int) PARTITION BY RANGE (at); CREATE TABLE alike_rest PARTITION OF alike DEFAULT;
+        INSERT INTO ev SELECT '2026-01-01'::date + i % 89, i FROM generate_series(1, 3000) i;
+        INSERT INTO alike SELECT at, i FROM ev",
+    );
+    dbs.target_sql(
+        "CREATE TABLE ev (at date, i int) PARTITION BY RANGE (at);
+        CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+        CREATE TABLE ev_feb PARTITION OF ev FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+        CREATE TABLE ev_rest PARTITION OF ev DEFAULT;
+        CREATE TABLE alike (at date, i int) PARTITION BY RANGE (at); CREATE TABLE alike_rest PARTITION OF alike DEFAULT",
+    );
+    moved(&dbs, &["--chunk-size", "64KiB"], &[]);
+    assert_same(&dbs, "SELECT at, i FROM ev ORDER BY i");
+    assert_same(&dbs, "SELECT at, i FROM alike_rest ORDER BY i");
+    let counts = "SELECT count(*), (SELECT count(*) FROM ev_rest) FROM ev_feb";
+    assert_ne!(dbs.target_sql(counts).trim().split('|').next(), Some("0"));
+    assert_eq!(
+        ways(&dbs),
+        ["alike_rest in alike_rest", "ev_1 in ev", "ev_rest in ev"]
+    );
 }

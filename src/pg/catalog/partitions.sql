@@ -1,4 +1,5 @@
--- What each partition is below, its parent first: (leaf, ancestor, its key, what of it the one below takes).
+-- What each partition is below, its parent first: (leaf, ancestor, its key, what of it the one below takes). A
+-- default partition takes what its siblings do not.
 WITH RECURSIVE above (leaf, child, parent, depth) AS (
     SELECT c.oid, c.oid, i.inhparent, 1
     FROM pg_class c
@@ -13,9 +14,10 @@ SELECT a.leaf,
        n.nspname,
        p.relname,
        pg_get_partkeydef(p.oid),
-       coalesce(pg_get_expr(c.relpartbound, c.oid), '')
+       coalesce(CASE b.bound WHEN 'DEFAULT' THEN pg_get_partition_constraintdef(c.oid) ELSE b.bound END, '')
 FROM above a
 JOIN pg_class p ON p.oid = a.parent
 JOIN pg_namespace n ON n.oid = p.relnamespace
 JOIN pg_class c ON c.oid = a.child
+CROSS JOIN LATERAL (SELECT pg_get_expr(c.relpartbound, c.oid) AS bound) b
 ORDER BY a.leaf, a.depth

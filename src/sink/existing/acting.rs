@@ -27,8 +27,9 @@ pub fn acting<'a>(
     let names: Vec<_> = targets.map(|name| quote_literal(&sql_name(name))).collect();
     let enabled = if as_replica { "'{A,R}'" } else { "'{O,A}'" };
     let sql = ACTING
-        .replace(":targets", &format!("ARRAY[{}]::text[]", names.join(", ")))
-        .replace(":enabled", enabled);
+        .replace(":enabled", enabled)
+        // Last: a name may hold the other's word.
+        .replace(":targets", &format!("ARRAY[{}]::text[]", names.join(", ")));
     let mut acting = Acting {
         as_replica,
         ..Acting::default()
@@ -56,6 +57,17 @@ pub fn keep_triggers(client: &mut Client) -> Result<(), PgError> {
         client.execute(AS_REPLICA)?;
     }
     Ok(())
+}
+
+/// Keeps triggers from acting for the rest of the transaction, where the role may.
+pub(super) fn be_replica(client: &mut Client) -> Result<(), PgError> {
+    let local = AS_REPLICA.replacen("SET", "SET LOCAL", 1);
+    match client.execute(&format!("SAVEPOINT replica; {local}")) {
+        Err(error) if error.sqlstate() == Some(super::INSUFFICIENT_PRIVILEGE) => {
+            client.execute("ROLLBACK TO SAVEPOINT replica").map(drop)
+        }
+        set => set.map(drop),
+    }
 }
 
 fn may_be_replica(client: &mut Client) -> Result<bool, PgError> {

@@ -1,9 +1,14 @@
--- What acts on rows that COPY puts into these tables, or into their partitions: (what, a line for the user, the
--- table that a foreign key leads to and whether rows are moved into that too).
-WITH target AS (
+-- What acts on rows that COPY puts into these tables, or into their partitions: (what, a line for the user). A
+-- foreign key of or to a partitioned table is named once; it is one between them where that of any partition is.
+WITH RECURSIVE target AS (
     SELECT DISTINCT coalesce(t.relid, c.oid::regclass) AS oid
     FROM unnest(:targets::regclass[]) AS c (oid)
     LEFT JOIN LATERAL pg_partition_tree(c.oid) t ON true
+),
+key (oid, top) AS (
+    SELECT oid, oid FROM pg_constraint WHERE contype = 'f' AND conparentid = 0
+    UNION ALL
+    SELECT k.oid, key.top FROM key JOIN pg_constraint k ON k.contype = 'f' AND k.conparentid = key.oid
 )
 SELECT 'trigger', format('trigger %I of %s acts on each row or statement', g.tgname, g.tgrelid::regclass)
 FROM pg_trigger g
@@ -12,12 +17,14 @@ WHERE g.tgrelid IN (SELECT oid FROM target)
   AND g.tgtype & 4 > 0
   AND g.tgenabled = ANY (:enabled)
 UNION ALL
-SELECT CASE WHEN k.contype <> 'f' THEN 'deferrable'
-            WHEN k.confrelid IN (SELECT oid FROM target) THEN 'key between'
-            ELSE 'key' END,
-       format(CASE WHEN k.contype <> 'f' THEN 'constraint %I of %s is DEFERRABLE, and not checked'
-                   ELSE 'foreign key %I of %s' END, k.conname, k.conrelid::regclass)
+SELECT 'deferrable', format('constraint %I of %s is DEFERRABLE, and not checked', k.conname, k.conrelid::regclass)
 FROM pg_constraint k
-WHERE k.conrelid IN (SELECT oid FROM target)
-  AND (k.contype IN ('u', 'p', 'x') AND k.condeferrable OR k.contype = 'f' AND k.conparentid = 0)
+WHERE k.conrelid IN (SELECT oid FROM target) AND k.contype IN ('u', 'p', 'x') AND k.condeferrable
+UNION ALL
+SELECT CASE WHEN bool_or(k.confrelid IN (SELECT oid FROM target)) THEN 'key between' ELSE 'key' END,
+       format('foreign key %I of %s', t.conname, t.conrelid::regclass)
+FROM key
+JOIN pg_constraint k ON k.oid = key.oid AND k.conrelid IN (SELECT oid FROM target)
+JOIN pg_constraint t ON t.oid = key.top
+GROUP BY t.conname, t.conrelid
 ORDER BY 1, 2

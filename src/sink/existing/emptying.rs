@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Existing;
+use super::acting::be_replica;
 use crate::chunk::{Plan, TableIndex};
 use crate::pg::{Client, PgError};
 use crate::schema::{QualifiedName, Table, quote_literal};
@@ -77,7 +78,8 @@ impl Emptying {
         self.ours.len()
     }
 
-    /// The statements that empty them. Where a foreign key of others leads here their rows stay as
+    /// The statements that empty them, for the transaction that judged them; triggers do not act on
+    /// them where the role may keep them from it. Where a foreign key of others leads here their rows stay as
     /// they are, whatever it says of DELETE: this needs a role that may keep triggers from acting.
     pub fn sql(&self, client: &mut Client) -> Result<String, PgError> {
         if self.ours.is_empty() {
@@ -86,6 +88,7 @@ impl Emptying {
         let names: Vec<_> = self.ours.iter().map(|(_, n)| quote_literal(n)).collect();
         let targets = format!("ARRAY[{}]", names.join(", "));
         let referenced = client.query(&REFERENCED.replace(":targets", &targets))?;
+        be_replica(client)?;
         let alone = self.ours.iter().map(|(alone, _)| alone.as_str());
         if !referenced[0].bool(0)? {
             let alone: Vec<_> = alone.collect();

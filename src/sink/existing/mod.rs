@@ -13,7 +13,7 @@ pub use acting::{AS_REPLICA, Acting, acting, keep_triggers};
 pub use emptying::{Emptying, take_back};
 use fit::fit;
 use there::There;
-use way::way;
+use way::{Way, together, way};
 
 use crate::chunk::{Adaptation, Plan, TableIndex};
 use crate::pg::{Client, PgError};
@@ -84,8 +84,11 @@ pub fn compare(
         comparison: Comparison::default(),
     };
     let tables = (0..).map(TableIndex).zip(&plan.tables);
-    for (index, table) in tables.filter(|(_, table)| !table.is_large_objects()) {
-        comparing.table(index, table);
+    let tables = tables.filter(|(_, table)| !table.is_large_objects());
+    let mut ways: Vec<_> = tables.filter_map(|(i, t)| comparing.way(i, t)).collect();
+    together(&mut ways, &there);
+    for way in ways {
+        comparing.table(way);
     }
     comparing.look_for_rows(client, present)?;
     let targets = comparing.comparison.existing.iter().map(|e| &e.name);
@@ -113,12 +116,27 @@ struct Looking {
 }
 
 impl Comparing<'_> {
-    fn table(&mut self, index: TableIndex, table: &Table) {
-        let through = match way(table, self.there) {
-            Ok(through) => through,
-            Err(problem) => return self.problems.push(format!("{} {problem}", table.name)),
-        };
-        let target = through.as_ref().unwrap_or(&table.name);
+    fn way<'t>(&mut self, index: TableIndex, table: &'t Table) -> Option<Way<'t>> {
+        match way(table, self.there) {
+            Ok(through) => Some(Way {
+                index,
+                table,
+                through,
+            }),
+            Err(problem) => {
+                self.problems.push(format!("{} {problem}", table.name));
+                None
+            }
+        }
+    }
+
+    fn table(&mut self, way: Way<'_>) {
+        let target = way.target();
+        let Way {
+            index,
+            table,
+            ref through,
+        } = way;
         let Some(relation) = self.there.get(target) else {
             return self.problems.push(format!("{target} is not on the target"));
         };
@@ -126,7 +144,7 @@ impl Comparing<'_> {
         let say = |line: &String| format!("{target}: {line}");
         self.problems.extend(fit.problems.iter().map(say));
         self.comparison.notes.extend(fit.notes.iter().map(say));
-        if through != table.through || fit.text_because.is_some() {
+        if *through != table.through || fit.text_because.is_some() {
             self.comparison.adaptations.push(Adaptation {
                 table: index,
                 text_because: fit.text_because,

@@ -1,7 +1,37 @@
 //! Which of the target's tables a table's rows are written to.
 
+use std::collections::HashSet;
+
 use super::there::{Kind, Relation, There};
+use crate::chunk::TableIndex;
 use crate::schema::{QualifiedName, Table};
+
+/// Where the rows of a table of the plan are written to.
+pub(super) struct Way<'a> {
+    pub(super) index: TableIndex,
+    pub(super) table: &'a Table,
+    /// What [`Table::through`] is to be.
+    pub(super) through: Option<QualifiedName>,
+}
+
+impl Way<'_> {
+    pub(super) fn target(&self) -> &QualifiedName {
+        self.through.as_ref().unwrap_or(&self.table.name)
+    }
+}
+
+/// Where the rows of one partition go through an ancestor, those of all others below it do so too:
+/// what came directly could not be told from what came through it when it is counted.
+pub(super) fn together(ways: &mut [Way<'_>], there: &There) {
+    let used: HashSet<_> = ways.iter().filter_map(|way| way.through.clone()).collect();
+    for way in ways {
+        let relation = there.get(way.target());
+        let above = relation.into_iter().flat_map(|r| r.ancestors.iter().rev());
+        if let Some(topmost) = above.map(|a| &a.name).find(|name| used.contains(*name)) {
+            way.through = Some(topmost.clone());
+        }
+    }
+}
 
 /// What [`Table::through`] is to be: none for the table of the same name. Or why there is no way.
 ///
@@ -120,6 +150,27 @@ mod tests {
         }
         let itself = vec![("t1", root()), ("root", root())];
         assert_eq!(way_of(itself), Ok(Some(name("t1"))));
+    }
+
+    #[test]
+    fn partitions_of_one_ancestor_go_together() {
+        let below_root = || below(&[("root", "FROM (1) TO (9)")]);
+        let relations = [
+            ("t1", relation(Kind::Table, below_root())),
+            ("t2", relation(Kind::Table, Vec::new())),
+            ("root", relation(Kind::Partitioned, Vec::new())),
+        ];
+        let relations = relations.into_iter().map(|(n, r)| (name(n), r)).collect();
+        let tables = [table(1, 1), table(2, 1), table(3, 1)];
+        let way = |at: usize, through| Way {
+            index: TableIndex(at as u32),
+            table: &tables[at],
+            through,
+        };
+        let mut ways = [way(0, None), way(1, None), way(2, Some(name("root")))];
+        together(&mut ways, &There { relations });
+        let through = ways.map(|way| way.through);
+        assert_eq!(through, [Some(name("root")), None, Some(name("root"))]);
     }
 
     #[test]

@@ -114,3 +114,5 @@ CREATE TABLE identity_always (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
 INSERT INTO identity_always SELECT FROM generate_series(1, 1000);
 DO $$ BEGIN EXECUTE format('CREATE TABLE many_columns (%s)', (SELECT string_agg(format('c%s int', i), ', ') FROM generate_series(1, 1600) i)); END $$;
 INSERT INTO many_columns (c1, c1600) SELECT i, -i FROM generate_series(1, 300) i;
+CREATE SEQUENCE "of :value, :called and :forward";
+SELECT setval('"of :value, :called and :forward"', 77);
