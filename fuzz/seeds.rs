@@ -270,6 +270,7 @@ fn greet() -> Greet {
         ctype: "C".to_owned(),
         provider: 'i',
         provider_locale: Some("de".to_owned()),
+        icu_rules: Some("&a < g".to_owned()),
     };
     Greet {
         pgpipe: "0.1.0".to_owned(),

@@ -132,6 +132,7 @@ fn create_sql(database: &str, source: &SourceInfo, target_version: u32) -> Strin
         ctype,
         provider,
         provider_locale,
+        icu_rules,
     } = &source.locale;
     let mut sql = format!(
         "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
@@ -150,6 +151,10 @@ fn create_sql(database: &str, source: &SourceInfo, target_version: u32) -> Strin
             'b' => format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}"),
             _ => " LOCALE_PROVIDER libc".to_owned(),
         };
+        if let Some(rules) = icu_rules {
+            // Before 16 the server says that it does not know them.
+            sql += &format!(" ICU_RULES {}", quote_literal(rules));
+        }
     }
     sql
 }
@@ -245,4 +250,32 @@ pub fn tables(client: &mut Client) -> Result<HashSet<QualifiedName>, PgError> {
     rows.iter()
         .map(|row| Ok(QualifiedName::new(row.text(0)?, row.text(1)?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_made_with_the_sources_locale() {
+        let source = SourceInfo {
+            display: String::new(),
+            database: "d".into(),
+            server_version: 180_000,
+            encoding: "UTF8".into(),
+            locale: Locale {
+                collate: "C".into(),
+                ctype: "C".into(),
+                provider: 'i',
+                provider_locale: Some("de".into()),
+                icu_rules: Some("&a < g'".into()),
+            },
+            system_identifier: String::new(),
+        };
+        assert_eq!(
+            create_sql("d", &source, 180_000),
+            "CREATE DATABASE \"d\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' \
+             LOCALE_PROVIDER icu ICU_LOCALE 'de' ICU_RULES '&a < g'''"
+        );
+    }
 }

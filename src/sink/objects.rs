@@ -80,7 +80,8 @@ impl Storing<'_> {
                 ":after",
                 &after.map_or(-1, |oid| i64::from(oid.0)).to_string(),
             )
-            .replace(":page", &PAGE.to_string());
+            .replace(":page", &PAGE.to_string())
+            .replace(":mapped", &(!self.roles.is_empty()).to_string());
         let rows = self.client.query(&sql)?;
         let described = rows.iter().map(|row| {
             Ok(Described {

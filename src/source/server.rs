@@ -17,9 +17,13 @@ pub fn describe(client: &mut Client, info: &ConnInfo) -> Result<SourceInfo, PgEr
         150_000.. => ("datlocprovider", "daticulocale"),
         _ => ("'c'", "NULL"),
     };
+    let rules = match version {
+        160_000.. => "daticurules",
+        _ => "NULL",
+    };
     let rows = client.query(&format!(
         "SELECT datname, pg_encoding_to_char(encoding), datcollate, datctype, {provider}, {locale}, \
-                (SELECT system_identifier FROM pg_control_system()) \
+                (SELECT system_identifier FROM pg_control_system()), {rules} \
          FROM pg_database WHERE datname = current_database()"
     ))?;
     let row = &rows[0];
@@ -33,6 +37,7 @@ pub fn describe(client: &mut Client, info: &ConnInfo) -> Result<SourceInfo, PgEr
             ctype: row.text(3)?.to_owned(),
             provider: row.text(4)?.chars().next().unwrap_or('c'),
             provider_locale: row.get(5).map(str::to_owned),
+            icu_rules: row.get(7).map(str::to_owned),
         },
         system_identifier: row.text(6)?.to_owned(),
     })

@@ -123,6 +123,8 @@ pub struct Locale {
     pub provider: char,
     /// The ICU or builtin locale, where the provider is not libc.
     pub provider_locale: Option<String>,
+    /// Rules of ICU's beside its locale (from 16 on).
+    pub icu_rules: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -121,3 +121,15 @@ fn a_write_after_the_snapshot_shows() {
     send.wait().must_end(5);
     recv.wait().must_end(5);
 }
+
+/// They would stay with recv's role, which has the name that is to be another one.
+#[test]
+fn those_of_recvs_own_role_get_their_new_owner() {
+    let dbs = Databases::new("lo_mapped", &small(3));
+    dbs.target_sql("CREATE ROLE lo_mapped_app");
+    let (send, recv) = migrate(&dbs, &["--map-role", "postgres=lo_mapped_app"], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    let owners = "SELECT DISTINCT pg_get_userbyid(lomowner) FROM pg_largeobject_metadata";
+    assert_eq!(dbs.target_sql(owners).trim(), "lo_mapped_app");
+}
