@@ -168,6 +168,9 @@ fn work(archive: &Archive, run: &(dyn Fn(&str) + Sync), shared: &(Mutex<Schedule
             if locked.is_finished() {
                 return;
             }
+            if locked.awaits_end_of_data() {
+                locked.end_data();
+            }
             if locked.awaits_refresh() {
                 locked.refreshed();
             }
