@@ -42,6 +42,8 @@ pub(super) async fn agree(
         return Ok(offer);
     }
     talk.say(&ToSend::Adapt { tables }).await?;
+    let meter = &context.display.meter;
+    meter.waiting_for(Some("the plan for these tables from send".into()));
     let ToRecv::Offer(adapted) = talk.hear().await? else {
         return Err(RecvError::Protocol("expected Offer").into());
     };

@@ -54,10 +54,12 @@ impl Finishing {
         });
         self.record.save(&self.state)?;
         let journal = &self.migration.journal;
+        self.display.meter.phase("end of the journal");
         match self.options.keep_journal {
             true => journal.wake(&mut client)?,
             false => journal.drop(&mut client)?,
         }
+        self.display.meter.end_phase();
         Ok(self.record)
     }
 

@@ -10,6 +10,7 @@ mod entries;
 mod error;
 mod fetch;
 mod finishing;
+mod held_up;
 pub mod idle;
 mod inbound;
 mod installation;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::RecvError;
+use held_up::HeldUp;
 use invitation::invitation;
 use record::{Finished, Record};
 pub use room::KeepFree;
@@ -121,6 +123,8 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         (display.say)(&invitation(&options, code, peering.local_addr()));
     }
     let mut context = Context::new(options, inspected, state, record, budget, display);
+    let (name, meter) = (context.options.application_name(), &context.display.meter);
+    let _held_up = HeldUp::watch(&context.info, name, meter);
     let result = Box::pin(sessions(&mut context, &mut peering)).await;
     peering.shutdown().await;
     discard(&mut context).await?;

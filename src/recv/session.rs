@@ -179,6 +179,7 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
         ToRecv::Offer(offer) => {
             meter.waiting_for(Some("plan and archive from send".into()));
             fetch::fetch(context, talk, &offer, PLAN).await?;
+            meter.waiting_for(None);
             comparing::agree(context, talk, &greet, offer).await?
         }
         ToRecv::Renewal(offer) => {

@@ -35,6 +35,8 @@ pub struct Meter {
     index_total: AtomicU64,
     phases: Mutex<Phases>,
     waiting_for: Mutex<Option<String>>,
+    /// The same, found out beside the run; comes first.
+    held_up: Mutex<Option<String>>,
     latencies: Latencies,
 }
 
@@ -85,6 +87,7 @@ impl Meter {
             index_total: AtomicU64::new(0),
             phases: Mutex::default(),
             waiting_for: Mutex::default(),
+            held_up: Mutex::default(),
             latencies: Latencies::new(),
         }
     }
@@ -154,6 +157,16 @@ impl Meter {
         *lock(&self.waiting_for) = what;
     }
 
+    /// Whether the run itself has said what it waits for.
+    pub fn waits(&self) -> bool {
+        lock(&self.waiting_for).is_some()
+    }
+
+    /// Says what holds the run up, as seen by who looks on; `None` when nothing does.
+    pub fn held_up(&self, what: Option<String>) {
+        *lock(&self.held_up) = what;
+    }
+
     pub fn record(&self, stage: Stage, took: Duration) {
         self.latencies.record(stage, took);
     }
@@ -186,7 +199,9 @@ impl Meter {
             tables_total: self.planned_tables.load(Relaxed),
             index_done: self.index_done.load(Relaxed),
             index_total: self.index_total.load(Relaxed),
-            waiting_for: lock(&self.waiting_for).clone(),
+            waiting_for: lock(&self.held_up)
+                .clone()
+                .or_else(|| lock(&self.waiting_for).clone()),
         }
     }
 

@@ -2,6 +2,7 @@
 //! knows nothing of the network.
 
 pub mod archive;
+pub mod blockers;
 pub mod clean;
 pub mod database;
 pub mod ddl;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pgpipe::pg::{Client, ConnInfo};
 use rustix::process::Signal;
 
-use crate::support::holds::{Hold, wait_until_held};
+use crate::support::holds::{DROP, Hold, wait_until_held};
 use crate::support::{
     Databases, Run, assert_equal, assert_nothing_left, poll, start_recv, start_send,
 };
@@ -33,12 +33,30 @@ fn held_up(name: &str) -> (Databases, Run, Run, Hold) {
 #[test]
 fn a_locked_table_is_waited_for() {
     let (dbs, mut send, mut recv, hold) = held_up("locked_table");
-    std::thread::sleep(Duration::from_secs(5));
+    let line = recv.wait_for("waiting for locks held by");
+    assert!(
+        line.contains("data: ") && line.contains("(the application)"),
+        "{line}"
+    );
     assert!(send.is_running() && recv.is_running());
     hold.release();
     send.wait().must_end(0);
     recv.wait().must_end(0);
     assert_equal(&dbs);
+    assert_nothing_left(&dbs);
+}
+
+/// The last thing that can be held up.
+#[test]
+fn the_end_of_the_journal_is_waited_for() {
+    let (dbs, send, recv, hold) = held_up("locked_end");
+    let last = Hold::with(&dbs, DROP);
+    hold.release();
+    let line = recv.wait_for("end of the journal: indexes 1 of 1, waiting for locks");
+    assert!(line.contains("(the application)"), "{line}");
+    last.release();
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
     assert_nothing_left(&dbs);
 }
 

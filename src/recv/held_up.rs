@@ -1,0 +1,70 @@
+//! Shows for whom recv waits: sessions of others that hold what its own need.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::RecvError;
+use crate::pg::{ConnInfo, session};
+use crate::report::{Meter, Snapshot, one_line};
+use crate::runtime::blocking;
+use crate::sink::blockers::blockers;
+
+/// How long nothing must have happened before the server is asked, and between two looks.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Looks until dropped.
+pub(super) struct HeldUp(JoinHandle<()>);
+
+impl HeldUp {
+    /// `name` is how the `application_name` of recv's sessions begins.
+    pub(super) fn watch(info: &ConnInfo, name: String, meter: &Arc<Meter>) -> Self {
+        Self(tokio::spawn(watch(info.clone(), name, Arc::clone(meter))))
+    }
+}
+
+impl Drop for HeldUp {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn watch(info: ConnInfo, name: String, meter: Arc<Meter>) {
+    let mut before = meter.snapshot();
+    loop {
+        sleep(LOOK).await;
+        let now = meter.snapshot();
+        // Whoever waits for send has no session that waits for a lock.
+        let found = match stands(&before, &now) && !meter.waits() {
+            true => look(&info, &name).await,
+            false => None,
+        };
+        meter.held_up(found);
+        before = now;
+    }
+}
+
+/// Whether nothing has happened between the two.
+fn stands(before: &Snapshot, now: &Snapshot) -> bool {
+    let at = |s: &Snapshot| (s.phases_begun, s.wire_bytes, s.chunks_done, s.index_done);
+    now.phase.is_some() && at(before) == at(now)
+}
+
+async fn look(info: &ConnInfo, name: &str) -> Option<String> {
+    let (info, name) = (info.clone(), name.to_owned());
+    let looking = blocking(move || {
+        let mut client = session::open(&info, &name, "UTF8")?;
+        client.set_read_timeout(Some(LOOK))?;
+        Ok::<_, RecvError>(blockers(&mut client, &name)?)
+    });
+    let found = looking.await.unwrap_or_else(|error| {
+        tracing::debug!(
+            error = one_line(&error),
+            "nobody can be asked who holds locks"
+        );
+        None
+    });
+    found.map(|who| format!("locks held by {who}"))
+}
