@@ -11,6 +11,7 @@ use super::dialler::Dialler;
 use super::error::TransportError;
 use super::identity::Identity;
 use super::listener::Listener;
+use crate::wire::handshake::Fingerprint;
 
 /// From the first packet to the end of TLS, name resolution included where we dial.
 pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -61,6 +62,22 @@ impl Link {
         match &self.side {
             Side::Listener(listener) => listener.next().await,
             Side::Dialler(dialler) => dialler.dial().await,
+        }
+    }
+
+    /// From now on a listener's connections of this peer do not come by [`connect`](Self::connect), where
+    /// they would queue behind strangers, but by [`expected`](Self::expected).
+    pub fn expect(&self, peer: Option<Fingerprint>) {
+        if let Side::Listener(listener) = &self.side {
+            listener.expect(peer);
+        }
+    }
+
+    /// The next connection of the peer that a listener expects; waits for ever. Cancel-safe.
+    pub async fn expected(&self) -> Result<Connection, TransportError> {
+        match &self.side {
+            Side::Listener(listener) => listener.expected().await,
+            Side::Dialler(_) => std::future::pending().await,
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use quinn::{Endpoint, Incoming, ServerConfig};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -26,11 +26,16 @@ const MAX_HANDSHAKES: usize = 32;
 const PROOF_OF_ADDRESS_FROM: usize = 8;
 /// Connections that wait for [`Listener::next`].
 const MAX_WAITING: usize = 16;
+/// The same of the peer that is expected, which has them to itself.
+const MAX_EXPECTED: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Listener {
     endpoint: Endpoint,
     arrivals: Mutex<mpsc::Receiver<Connection>>,
+    expected: Mutex<mpsc::Receiver<Connection>>,
+    /// Who need not queue behind strangers.
+    peer: watch::Sender<Option<Fingerprint>>,
     acceptor: JoinHandle<()>,
 }
 
@@ -49,28 +54,38 @@ impl Listener {
         };
         let endpoint = first_success(addresses, bind)?;
         let (arrived, arrivals) = mpsc::channel(MAX_WAITING);
+        let (has_come, expected) = mpsc::channel(MAX_EXPECTED);
+        let peer = watch::Sender::new(None);
         let door = Door {
             ours: identity.fingerprint(),
             limits,
             arrived,
+            has_come,
+            peer: peer.subscribe(),
         };
         let acceptor = tokio::spawn(accept_all(endpoint.clone(), door));
         Ok(Self {
             endpoint,
             arrivals: Mutex::new(arrivals),
+            expected: Mutex::new(expected),
+            peer,
             acceptor,
         })
     }
 
-    /// The next connection that is still alive. Cancel-safe.
+    /// The next connection that is still alive, but of the peer that is expected. Cancel-safe.
     pub(super) async fn next(&self) -> Result<Connection, TransportError> {
-        let mut arrivals = self.arrivals.lock().await;
-        loop {
-            let connection = arrivals.recv().await.ok_or(TransportError::LinkClosed)?;
-            if connection.close_reason().is_none() {
-                return Ok(connection);
-            }
-        }
+        next_of(&self.arrivals).await
+    }
+
+    /// From now on this peer's connections come apart from all others.
+    pub(super) fn expect(&self, peer: Option<Fingerprint>) {
+        self.peer.send_replace(peer);
+    }
+
+    /// The next connection of the peer that is expected, if it is still alive. Cancel-safe.
+    pub(super) async fn expected(&self) -> Result<Connection, TransportError> {
+        next_of(&self.expected).await
     }
 
     pub(super) fn local_addr(&self) -> Option<SocketAddr> {
@@ -80,6 +95,18 @@ impl Listener {
     /// Closing the endpoint ends the acceptor too.
     pub(super) async fn shutdown(&self) {
         drain(&self.endpoint).await;
+    }
+}
+
+async fn next_of(
+    arrivals: &Mutex<mpsc::Receiver<Connection>>,
+) -> Result<Connection, TransportError> {
+    let mut arrivals = arrivals.lock().await;
+    loop {
+        let connection = arrivals.recv().await.ok_or(TransportError::LinkClosed)?;
+        if connection.close_reason().is_none() {
+            return Ok(connection);
+        }
     }
 }
 
@@ -120,6 +147,9 @@ struct Door {
     ours: Fingerprint,
     limits: Limits,
     arrived: mpsc::Sender<Connection>,
+    /// Where the peer goes that is expected.
+    has_come: mpsc::Sender<Connection>,
+    peer: watch::Receiver<Option<Fingerprint>>,
 }
 
 /// Runs until the endpoint is closed; handshakes in progress end with it.
@@ -167,7 +197,11 @@ impl Door {
             tracing::warn!(%remote, "a peer showed no certificate");
             return;
         };
-        if self.arrived.try_send(connection.clone()).is_err() {
+        let queue = match *self.peer.borrow() == Some(connection.peer()) {
+            true => &self.has_come,
+            false => &self.arrived,
+        };
+        if queue.try_send(connection.clone()).is_err() {
             tracing::warn!(%remote, "turned away: too many connections wait");
             connection.close(CloseCode::Dropped, "too many connections, try again");
         }

@@ -2,9 +2,10 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::crypto::rustls::QuicClientConfig;
+use rustix::process::Signal;
 use tokio::runtime::{self, Runtime};
 
 use crate::scene::peak_kib;
@@ -17,6 +18,8 @@ const DATA: &str = "CREATE TABLE big (i int PRIMARY KEY, s text NOT NULL);
         FROM generate_series(1, 8) i) FROM generate_series(1, 20000) g;";
 const SLOW: [&str; 4] = ["--rate", "4Mbit", "--chunk-size", "1MiB"];
 const MEMORY_KIB: u64 = 320 << 10;
+/// A dialler that is turned away tries again after 5 s at most, and a stranger is heard for 10 s.
+const LIMIT: Duration = Duration::from_secs(40);
 
 /// Strangers, for as long as the value lives.
 struct Crowd {
@@ -109,4 +112,27 @@ fn a_crowd_at_the_door_keeps_nobody_from_the_work() {
     assert!(!end.output().contains("panicked"), "{}", end.output());
     assert_equal(&dbs);
     assert_nothing_left(&dbs);
+}
+
+/// Strangers that come and come, each silent for its ten seconds: the peer that is paired passes them.
+#[test]
+fn a_crowd_does_not_keep_the_paired_peer_out() {
+    let dbs = Databases::new("crowd_again", DATA);
+    let recv = start_recv(&dbs, &[]);
+    let send = start_send(&dbs, &SLOW);
+    send.wait_for("migration main: new");
+    send.signal(Signal::KILL);
+    send.wait();
+    let mut crowd = Crowd::before(dbs.address().parse().unwrap());
+    crowd.silent(50);
+    let send = start_send(&dbs, &SLOW);
+    let came = Instant::now();
+    let is_in = || (send.stdout() + &send.stderr()).contains("migration main:");
+    while !is_in() {
+        assert!(came.elapsed() < LIMIT, "never let in: {}", send.stderr());
+        crowd.silent(20);
+    }
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_equal(&dbs);
 }

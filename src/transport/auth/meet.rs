@@ -13,6 +13,8 @@ use crate::transport::link::Link;
 /// Strangers that are heard beside one another: one that says nothing for its whole 10 s must not
 /// keep the right peer waiting.
 const MAX_HEARD: usize = 16;
+/// So many more where the pinned peer comes: it never waits for strangers.
+const MAX_HEARD_OF_PEER: usize = 4;
 
 /// A connection to the paired peer, with its control stream.
 #[derive(Debug)]
@@ -36,17 +38,21 @@ pub async fn meet(
     if !link.is_listener() {
         return shake_hands(link.connect().await?, true, creds, state).await;
     }
+    link.expect(creds.pinned);
     let mut heard = Vec::new();
     loop {
-        tokio::select! {
-            conn = link.connect(), if heard.len() < MAX_HEARD => {
-                heard.push(Box::pin(shake_hands(conn?, false, creds, state)));
-            }
+        let conn = tokio::select! {
+            conn = link.expected(), if heard.len() < MAX_HEARD + MAX_HEARD_OF_PEER => conn?,
+            conn = link.connect(), if heard.len() < MAX_HEARD => conn?,
             ended = first(&mut heard) => match ended {
                 Ok(session) => return Ok(session),
-                Err(error) => turned_away(error),
+                Err(error) => {
+                    turned_away(error);
+                    continue;
+                }
             }
-        }
+        };
+        heard.push(Box::pin(shake_hands(conn, false, creds, state)));
     }
 }
 
