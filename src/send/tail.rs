@@ -52,7 +52,7 @@ pub(super) async fn follow(context: &mut Context, talk: &mut Talk) -> Result<End
 async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
     let (info, name) = (context.info.clone(), context.options.application_name());
     let prepared = context.record.prepared.as_ref();
-    let before = prepared.map(|p| p.baseline.clone());
+    let before = prepared.map(|p| (p.baseline.clone(), p.offer.snapshot.time.clone()));
     let mut left_behind = prepared.map_or_else(Vec::new, |p| p.left_behind.clone());
     let skipped = prepared.map_or_else(Vec::new, |p| p.left_out.clone());
     let selection = context.record.selection.clone();
@@ -71,8 +71,10 @@ async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
         };
         left_behind.extend(privileges::hidden(&mut client, &selection, content)?);
         let changed = match &before {
-            Some(before) if !has_rows => changes::new_or_gone(&mut client, before, &choice)?,
-            Some(before) => changes::changed(&mut client, before, &sequences, &choice)?,
+            Some((before, _)) if !has_rows => changes::new_or_gone(&mut client, before, &choice)?,
+            Some((before, instant)) => {
+                changes::changed(&mut client, before, instant, &sequences, &choice)?
+            }
             None => Vec::new(),
         };
         Ok::<_, SendError>(Tail {

@@ -2,6 +2,8 @@
 //! say so where the two differ.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,12 @@ use crate::selection::Content;
 const WRITES: &str = include_str!("changes/writes.sql");
 const XIDS: &str = include_str!("changes/xids.sql");
 const OPEN: &str = include_str!("changes/open.sql");
+const UNTOLD: &str = include_str!("changes/untold.sql");
+const IDLE: &str = include_str!("changes/idle.sql");
+/// From this version on a session that is idle tells what it wrote.
+const TELLS_WHEN_IDLE: u32 = 150_000;
+/// And within this time (`pgstat.c`: 10 s).
+const TOLD_WITHIN: Duration = Duration::from_secs(11);
 /// Signs that are told.
 const TOLD: usize = 20;
 /// A standby replays all databases of its primary and counts no rows.
@@ -86,13 +94,61 @@ pub fn baseline(
     })
 }
 
-/// Names the signs of writes since the snapshot, the first few. `sequences` are their values now.
+/// Names the signs of writes since the snapshot, the first few. `sequences` are their values now, `instant`
+/// is the snapshot's.
+///
+/// A session that stays open may tell the counters late what it wrote. Where a transaction id was used
+/// since and nothing shows for what, this is waited for (15 and later), or a session is named whose last
+/// statement was to write.
 pub fn changed(
+    client: &mut Client,
+    before: &Baseline,
+    instant: &str,
+    sequences: &[SequenceValue],
+    choice: &Choice,
+) -> Result<Vec<String>, PgError> {
+    let (mut signs, moved) = signs(client, before, sequences, choice)?;
+    if signs.is_empty() && moved {
+        signs = match client.server_version() >= TELLS_WHEN_IDLE {
+            true => signs_once_told(client, before, sequences, choice)?,
+            false => idle_writers(client, instant)?,
+        };
+    }
+    signs.truncate(TOLD);
+    Ok(signs)
+}
+
+fn signs_once_told(
     client: &mut Client,
     before: &Baseline,
     sequences: &[SequenceValue],
     choice: &Choice,
 ) -> Result<Vec<String>, PgError> {
+    let rows = client.query(UNTOLD)?;
+    let left_ms: i64 = rows[0].parse(0)?;
+    let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));
+    if left.is_zero() {
+        return Ok(Vec::new());
+    }
+    sleep(left.min(TOLD_WITHIN));
+    Ok(signs(client, before, sequences, choice)?.0)
+}
+
+fn idle_writers(client: &mut Client, instant: &str) -> Result<Vec<String>, PgError> {
+    let instant = quote_literal(instant);
+    let since = format!("WITH since (instant) AS (SELECT {instant}::timestamptz)");
+    let rows = client.query(&format!("{since} {IDLE}"))?;
+    let named = rows.iter().map(|row| Ok(row.text(0)?.to_owned()));
+    named.collect()
+}
+
+/// The signs that the server shows, and whether a transaction id was used since.
+fn signs(
+    client: &mut Client,
+    before: &Baseline,
+    sequences: &[SequenceValue],
+    choice: &Choice,
+) -> Result<(Vec<String>, bool), PgError> {
     let (xids, is_standby) = read_xids(client)?;
     let mut now = Baseline {
         xids,
@@ -107,14 +163,14 @@ pub fn changed(
         });
     }
     let mut signs = differences(before, &now);
-    if is_standby && before.xids.moved(xids) {
+    let moved = before.xids.moved(xids);
+    if is_standby && moved {
         signs.push(REPLAYED.to_owned());
     }
     for row in client.query(OPEN)? {
         signs.push(row.text(0)?.to_owned());
     }
-    signs.truncate(TOLD);
-    Ok(signs)
+    Ok((signs, moved))
 }
 
 /// Names tables that are new or gone since the snapshot, the first few: where no rows are moved, that

@@ -139,6 +139,22 @@ fn an_open_transaction_that_writes_is_seen() {
     assert_told((&send, &recv), "(a clerk)");
 }
 
+/// One of a pool, which stays: the server counts its rows seconds later.
+#[test]
+fn a_write_of_a_session_that_stays_is_seen() {
+    let dbs = gated("written_pooled");
+    let info = ConnInfo::resolve(&dbs.source_conninfo(), &|_| None).unwrap();
+    let mut pooled = Client::connect(&info, "a pool").unwrap();
+    let write = || {
+        pooled.execute("SELECT count(*) FROM t").unwrap();
+        pooled
+            .execute("INSERT INTO t VALUES (0, 'pooled')")
+            .unwrap();
+    };
+    let (send, recv) = migrate_and_then(&dbs, write, &[]);
+    assert_told((&send, &recv), "public.t");
+}
+
 #[test]
 fn a_prepared_transaction_is_seen() {
     let dbs = gated("written_prepared");

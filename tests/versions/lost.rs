@@ -10,13 +10,13 @@ use super::support::{
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
-const DATA: &str = "CREATE TABLE by_key (i int PRIMARY KEY, s text NOT NULL);
+pub(super) const DATA: &str = "CREATE TABLE by_key (i int PRIMARY KEY, s text NOT NULL);
     INSERT INTO by_key SELECT g, (SELECT string_agg(md5((g * 31 + i)::text), '')
         FROM generate_series(1, 8) i) FROM generate_series(1, 22000) g;
     CREATE TABLE by_address (i int, s text NOT NULL);
     INSERT INTO by_address SELECT g, (SELECT string_agg(md5((g * 37 + i)::text), '')
         FROM generate_series(1, 8) i) FROM generate_series(1, 20000) g;";
-const SLOW: [&str; 6] = ["--rate", "16Mbit", "--chunk-size", "1MiB", "--jobs", "2"];
+pub(super) const SLOW: [&str; 6] = ["--rate", "16Mbit", "--chunk-size", "1MiB", "--jobs", "2"];
 
 /// Everything dies at that many chunks, and then `change` comes to the source; what send says of it.
 fn changed(name: &str, chunks: usize, change: &str) -> Option<String> {
@@ -48,7 +48,7 @@ fn kill(run: Run) {
     run.wait();
 }
 
-fn wait_for_chunks(dbs: &Databases, count: usize) {
+pub(super) fn wait_for_chunks(dbs: &Databases, count: usize) {
     let committed = || {
         let sql = "SELECT count(*) FROM pgpipe.chunk";
         let told = dbs.target().psql(dbs.name(), sql).unwrap_or_default();

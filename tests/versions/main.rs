@@ -9,4 +9,5 @@ mod support;
 mod downgrade;
 mod lost;
 mod matrix;
+mod pooled;
 mod splits;
