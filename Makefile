@@ -23,8 +23,8 @@ KILLS ?=
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what is missing: PostgreSQL's server and client programs, a C compiler, servers of older versions
-	@scripts/setup
+setup: ## install what is missing: PostgreSQL's server and client programs, pgbouncer, a C compiler, servers of older versions
+	@scripts/setup pgbouncer
 	@scripts/servers $(SERVERS)
 
 demo: setup ## move ROWS rows between two throw-away servers and compare them

@@ -13,7 +13,7 @@ use pgpipe::planner::{self, Candidates, Cut};
 use pgpipe::runtime::{BLOCK_BYTES, Pool};
 use pgpipe::source::catalog;
 use pgpipe::source::choice::Choice;
-use pgpipe::source::reader::{ReadError, Reader};
+use pgpipe::source::reader::{ReadError, Reader, Sessions};
 use rustix::process::Signal;
 
 use support::{
@@ -152,7 +152,12 @@ fn read_after(name: &str, statement: &str) -> Result<usize, Box<ReadError>> {
     other.execute("COMMIT").unwrap();
     other.execute(statement).unwrap();
     let info = ConnInfo::resolve(&dbs.source_conninfo(), &|_| None).unwrap();
-    let mut reader = Reader::connect(&info, "pgpipe test", "UTF8", &snapshot)?;
+    let sessions = Sessions::Own {
+        info: Box::new(info),
+        name: "pgpipe test".into(),
+        snapshot,
+    };
+    let mut reader = Reader::open(&sessions, "UTF8")?;
     plan.chunks
         .iter()
         .map(|chunk| read(&mut reader, &plan, chunk))

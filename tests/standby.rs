@@ -24,7 +24,9 @@ const DATA: &str = "CREATE TABLE big (i int PRIMARY KEY, s text NOT NULL);
     INSERT INTO big SELECT g, (SELECT string_agg(md5((g * 31 + i)::text), '')
         FROM generate_series(1, 8) i) FROM generate_series(1, 40000) g;
     CREATE SEQUENCE counter; SELECT setval('counter', 4711);";
-const SLOW: [&str; 6] = ["--rate", "16Mbit", "--chunk-size", "1MiB", "--jobs", "2"];
+const SLOW: [&str; 4] = ["--rate", "16Mbit", "--chunk-size", "1MiB"];
+const TWO: [&str; 2] = ["--jobs", "2"];
+const SINGLE: [&str; 2] = ["--snapshot", "single"];
 /// Ends the server and removes its directory when the test process is gone: its stdin ends then.
 const UNDERTAKER: &str = r#""$0" -D "$1/data" >"$1/log" 2>&1 & server=$!
 cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$1/data""#;
@@ -90,6 +92,10 @@ impl Scene {
     }
 
     fn start(&self, send: &[&str]) -> (Run, Run) {
+        self.start_with(&[&TWO, send].concat())
+    }
+
+    fn start_with(&self, send: &[&str]) -> (Run, Run) {
         let recv = start_recv(&self.dbs, &[]);
         let conninfo = self.conninfo();
         let args = [&["--source", &conninfo], &SLOW[..], send].concat();
@@ -191,6 +197,26 @@ fn a_standby_of_a_quiet_primary_is_sent() {
 fn a_run_goes_on_in_a_new_snapshot_when_replay_ends_its_sessions() {
     let scene = Scene::new("cancelled", DATA);
     let (send, recv) = scene.start(&[]);
+    scene.wait_for_chunks();
+    scene.vacuum();
+    let end = scene.finish(send, recv);
+    assert!(end.output().contains("new snapshot"), "{}", end.output());
+}
+
+#[test]
+fn a_standby_is_read_through_one_connection() {
+    let scene = Scene::new("through_one", DATA);
+    let (send, recv) = scene.start_with(&SINGLE);
+    let end = scene.finish(send, recv);
+    assert!(!end.output().contains("new snapshot"), "{}", end.output());
+    assert_eq!(end.report()["source_changed"], false);
+}
+
+/// Its only session is ended, and with it the snapshot.
+#[test]
+fn one_connection_goes_on_in_a_new_snapshot_too() {
+    let scene = Scene::new("one_cancelled", DATA);
+    let (send, recv) = scene.start_with(&SINGLE);
     scene.wait_for_chunks();
     scene.vacuum();
     let end = scene.finish(send, recv);

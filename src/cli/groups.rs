@@ -10,10 +10,12 @@ use super::values::{self, Compress, KeepFree};
 use crate::report::Mode;
 use crate::runtime::MAX_JOBS;
 use crate::schema::roles::Rename;
-use crate::send::{Formats, OnLostSnapshot};
+use crate::send::{Formats, OnLostSnapshot, Sharing};
 
 /// More workers than this rarely help one server, so the default stops here.
 const DEFAULT_JOBS_LIMIT: usize = 16;
+/// A night and the next day.
+const DEFAULT_KEEP_SNAPSHOT: Duration = Duration::from_secs(24 * 3600);
 /// Index builds take memory and I/O on the target, each as much as it can.
 const DEFAULT_INDEX_JOBS_LIMIT: usize = 8;
 
@@ -148,9 +150,18 @@ pub struct SourceOptions {
     /// Give what is the role OLD's on the source to NEW on the target: owners, privileges, policies, settings; may be repeated
     #[arg(long, value_name = "OLD=NEW")]
     pub map_role: Vec<Rename>,
-    /// How long the snapshot outlives a send that is gone
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = values::duration)]
-    pub keep_snapshot: Duration,
+    /// How all that is read is of one snapshot: export, single (one connection) or auto (as begun; export)
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub snapshot: Sharing,
+    /// How long the snapshot outlives a send that is gone [default: 24h]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    keep_snapshot: Option<Duration>,
     /// What to do when the snapshot is gone before all rows are there: prove, restart or stop
     #[arg(
         long,
@@ -169,6 +180,25 @@ impl SourceOptions {
     /// Workers wanted, before the memory budget has its say.
     pub fn jobs(&self) -> usize {
         jobs_or_cores(self.jobs, DEFAULT_JOBS_LIMIT)
+    }
+
+    pub fn keep_snapshot(&self) -> Duration {
+        self.keep_snapshot.unwrap_or(DEFAULT_KEEP_SNAPSHOT)
+    }
+
+    /// The option that does not go with `--snapshot single`.
+    pub fn needs_export(&self) -> Option<&'static str> {
+        match self {
+            _ if self.snapshot != Sharing::Single => None,
+            Self {
+                jobs: Some(2..), ..
+            } => Some("--jobs"),
+            Self {
+                keep_snapshot: Some(_),
+                ..
+            } => Some("--keep-snapshot"),
+            _ => None,
+        }
     }
 }
 

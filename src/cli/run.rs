@@ -167,6 +167,12 @@ fn source(
     common: &CommonOptions,
     clean: bool,
 ) -> Result<send::Options, Exit> {
+    if let Some(option) = options.needs_export() {
+        eprintln!(
+            "pgpipe: {option} does not go with --snapshot single, which has one connection that ends with send"
+        );
+        return Err(Exit::Usage);
+    }
     Ok(send::Options {
         source: options.source.clone(),
         selection: options.selection.selection(),
@@ -184,7 +190,8 @@ fn source(
             Compress::Level(level) => send::Compress::Level(level),
         },
         rate: None,
-        keep_snapshot: options.keep_snapshot,
+        snapshot: options.snapshot,
+        keep_snapshot: options.keep_snapshot(),
         on_lost_snapshot: options.on_lost_snapshot,
         allow_changes: options.allow_changes,
         give_up: Some(CLONE_GIVE_UP),

@@ -17,6 +17,11 @@ use super::messages::Messages;
 use super::row::Row;
 use super::startup::Session;
 
+/// How long a server may take to end a session that says goodbye.
+const END_LIMIT: Duration = Duration::from_secs(1);
+const READY_TAG: u8 = b'Z';
+const COPY_IN_TAG: u8 = b'G';
+
 /// One session on a server; all calls block. Dropping it ends the session.
 ///
 /// After [`PgError::Server`] the client is ready for the next statement, unless
@@ -74,6 +79,11 @@ impl Client {
     /// Whether the open transaction has failed and can only be rolled back.
     pub fn is_failed(&self) -> bool {
         self.session.status == b'E'
+    }
+
+    /// Whether the connection still stands, as far as was seen.
+    pub fn is_usable(&self) -> bool {
+        self.messages.is_usable()
     }
 
     /// Where the server is, for messages.
@@ -145,6 +155,51 @@ impl Client {
             self.session.pid,
             self.session.secret,
         )
+    }
+
+    /// Ends the session and waits, for a second at most, until the server has: then it counts for no
+    /// limit of the server's or a pooler's any more.
+    pub fn end(mut self) {
+        let mut message = BytesMut::new();
+        frontend::terminate(&mut message);
+        let farewell = self.messages.send(&[&message]);
+        let limited = farewell.and_then(|()| self.messages.set_read_timeout(Some(END_LIMIT)));
+        if limited.is_ok() {
+            // Whatever it still says; then the end of the stream, or the limit.
+            while self.messages.next().is_ok() {}
+        }
+        self.messages.abandon("it was ended");
+    }
+
+    /// Passes a Query message on as it came and hands each message of the answer to `take`, ReadyForQuery
+    /// included: for a session that somebody else speaks through.
+    pub(super) fn relay(
+        &mut self,
+        query: &[u8],
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), PgError> {
+        self.messages.doing = "running a statement of pg_dump's";
+        self.messages.send(&[query])?;
+        loop {
+            match self.messages.forward(take)? {
+                (READY_TAG, status) => {
+                    self.ready(status);
+                    return Ok(());
+                }
+                (COPY_IN_TAG, _) => self.send_copy_fail("no data was expected here")?,
+                _ => {}
+            }
+        }
+    }
+
+    /// All settings that the server reports, as of their last report.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.messages.parameters()
+    }
+
+    /// As in ReadyForQuery.
+    pub(super) fn status(&self) -> u8 {
+        self.session.status
     }
 
     pub(super) fn ready(&mut self, status: u8) {

@@ -80,6 +80,11 @@ impl Messages {
         self.parameters.get(name).map(String::as_str)
     }
 
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.parameters.iter();
+        all.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub(super) fn is_usable(&self) -> bool {
         self.unusable.is_none()
     }
@@ -165,6 +170,21 @@ impl Messages {
         body: &ErrorResponseBody,
     ) -> Result<ServerError, PgError> {
         ServerError::parse(body.fields()).map_err(|error| self.protocol(error.to_string()))
+    }
+
+    /// Hands the next message to `take` as it came, whatever it is; its first byte and its last.
+    pub(super) fn forward(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(u8, u8), PgError> {
+        let length = loop {
+            match self.message_length()? {
+                Some(length) => break length,
+                None => self.fill()?,
+            }
+        };
+        let message = &self.inbox.bytes()[..length];
+        take(message);
+        let ends = (message[0], message[length - 1]);
+        self.inbox.consume(length);
+        Ok(ends)
     }
 
     fn next_raw(&mut self) -> Result<Message, PgError> {

@@ -39,6 +39,22 @@ fn connect(info: &ConnInfo, application_name: &str) -> Result<Client, PgError> {
     Client::connect(info, application_name)
 }
 
+/// Opens a session in a transaction that only reads and has the same settings, in UTF8. It leaves no
+/// trace in the server's session, which behind a pooler is another client's next.
+pub fn open_within(info: &ConnInfo, application_name: &str) -> Result<Client, PgError> {
+    let mut client = connect(info, application_name)?;
+    client.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")?;
+    set_local(&mut client)?;
+    Ok(client)
+}
+
+/// The same settings, until the open transaction ends.
+pub fn set_local(client: &mut Client) -> Result<(), PgError> {
+    client.execute(&SETTINGS.replace("SESSION", "LOCAL"))?;
+    client.execute("SET LOCAL client_encoding = 'UTF8'")?;
+    Ok(())
+}
+
 /// The `client_encoding` in which rows travel: UTF8, which every server converts to and from
 /// without loss, but SQL_ASCII as it is, since nobody knows what its bytes mean.
 pub fn transfer_encoding(database_encoding: &str) -> &'static str {

@@ -41,8 +41,10 @@ pub(super) fn chart(context: &mut Context, state: &TargetState) -> Result<Course
     let offer = &prepared.offer;
     if context.keeper.is_none() {
         let found = Keeper::find(context.state.path());
-        // Another one's snapshot was never recorded.
-        context.keeper = found.filter(|keeper| keeper.kept().snapshot == offer.snapshot);
+        // Another one's snapshot was never recorded, and one that is exported is of no use to one
+        // session alone.
+        let single = context.options.snapshot.is_single();
+        context.keeper = found.filter(|keeper| keeper.kept().snapshot == offer.snapshot && !single);
     }
     let journal = moment(state);
     let current = journal.is_none_or(|moment| *moment == offer.snapshot.moment());

@@ -10,7 +10,7 @@ use super::offering::{Ready, There};
 use super::outbox::Outbox;
 use super::outgoing::resend;
 use super::session::{Break, Context, Talk};
-use super::watching::KeeperWatch;
+use super::watching::{KeeperWatch, Puzzle};
 use super::worker::{self, Desk, Reading, Shared, WorkError};
 use super::{Compress, SendError, end_moving};
 use crate::chunk::{Attempt, ChunkId};
@@ -19,7 +19,7 @@ use crate::ledger::Sending;
 use crate::pg::session::transfer_encoding;
 use crate::report::one_line;
 use crate::runtime::{Brake, Budget, Panicked, Throttle, Workers, dispose, lock};
-use crate::source::reader::ReadError;
+use crate::source::reader::{ReadError, Sessions};
 use crate::transport::Connection;
 use crate::wire::message::{ToRecv, ToSend};
 
@@ -31,6 +31,8 @@ pub(super) struct Moving {
     shared: Arc<Shared>,
     /// What ends the data phase early.
     troubles: mpsc::UnboundedReceiver<SendError>,
+    /// What one of them has told, until it is understood.
+    puzzle: Option<Puzzle>,
     keeper: KeeperWatch,
     /// What both sides could afford when the threads were started.
     agreed: Budget,
@@ -64,12 +66,13 @@ impl Moving {
         };
         let mut workers = Workers::new();
         for number in 0..jobs {
-            let snapshot = &ready.offer.snapshot.name;
-            start_worker(context, &shared, snapshot, &told, number, &mut workers);
+            let sessions = context.sessions(number, &ready.offer.snapshot);
+            start_worker(context, &shared, sessions, &told, number, &mut workers);
         }
         Self {
             shared,
             troubles,
+            puzzle: None,
             keeper,
             agreed: context.agreed.clone(),
             _workers: workers,
@@ -84,11 +87,20 @@ impl Moving {
 
     /// Waits until the data phase cannot go on. Cancel-safe.
     pub(super) async fn trouble(&mut self) -> SendError {
-        tokio::select! {
-            Some(error) = self.troubles.recv() => self.keeper.explain(error).await,
-            error = self.keeper.ended(), if !self.shared.outbox.all_committed() => error,
-            else => std::future::pending().await,
+        if self.puzzle.is_none() {
+            let error = tokio::select! {
+                Some(error) = self.troubles.recv() => error,
+                error = self.keeper.ended(), if !self.shared.outbox.all_committed() => return error,
+                else => std::future::pending().await,
+            };
+            self.puzzle = Some(Puzzle::new(error));
         }
+        // Kept here meanwhile: recv says something each second, and then nobody waits here.
+        if let Some(puzzle) = &mut self.puzzle {
+            self.keeper.solve(puzzle).await;
+        }
+        let solved = self.puzzle.take();
+        solved.expect("it was put there").answer
     }
 
     /// Ends the threads: each leaves what it is at.
@@ -224,16 +236,14 @@ fn tuner(context: &Context, talk: &Talk) -> Tuner {
 fn start_worker(
     context: &Context,
     shared: &Arc<Shared>,
-    snapshot: &str,
+    sessions: Sessions,
     told: &Troubles,
     number: usize,
     workers: &mut Workers,
 ) {
     let reading = Reading {
-        info: context.info.clone(),
-        name: format!("pgpipe send {} {number}", context.options.migration),
+        sessions,
         encoding: transfer_encoding(&context.source.encoding),
-        snapshot: snapshot.to_owned(),
         buffers: context.agreed.raw_buffers,
     };
     let desk = Arc::new(Desk::new(shared));

@@ -66,9 +66,13 @@ pub enum SendError {
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(
-        "the keeper of the snapshot has ended (server restarted, or its session terminated): the snapshot is gone; go on in a new one with --on-lost-snapshot prove, or start a new migration into an empty target"
+        "the session that held the snapshot has ended (server restarted, or session terminated): the snapshot is gone; go on in a new one with --on-lost-snapshot prove, or start a new migration into an empty target"
     )]
     SnapshotGone,
+    #[error(
+        "the keeper holds the snapshot, but another session does not find it: each connection to the source may come to another server (a pooler, or a name of several); name one server, or read all through one connection with --snapshot single"
+    )]
+    Elsewhere(#[source] PgError),
     #[error("the snapshot was released by pgpipe abort: nothing is held on the source any more")]
     Released,
     #[error("there is no new snapshot yet")]
@@ -203,7 +207,7 @@ impl SendError {
     pub(super) fn spoils_snapshot(&self) -> bool {
         match self {
             Self::Work(WorkError::Read(error)) => !error.is_resumable(),
-            Self::Aborted { .. } => true,
+            Self::Aborted { .. } | Self::Elsewhere(_) => true,
             _ => false,
         }
     }

@@ -17,6 +17,7 @@ mod record;
 mod renewal;
 mod session;
 mod tail;
+mod taking;
 mod terms;
 mod watching;
 mod worker;
@@ -28,12 +29,13 @@ use std::time::Duration;
 use clap::ValueEnum;
 pub use error::SendError;
 use record::Record;
+use serde::{Deserialize, Serialize};
 use session::{Context, Ended};
 pub use terms::{Formats, Terms};
 
 use crate::codec::Tuner;
 use crate::control;
-use crate::pg::{Client, ConnInfo, session as pg_session};
+use crate::pg::{Client, ConnInfo, PgError, session as pg_session};
 use crate::report::{Display, Ending, ObjectError, Outcome};
 use crate::runtime::tools::{Tool, Tools};
 use crate::runtime::{Budget, Panicked, blocking};
@@ -59,6 +61,33 @@ pub enum Compress {
     Auto,
     None,
     Level(i32),
+}
+
+/// How all that is read comes to be of one snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sharing {
+    /// As an earlier start of the migration; by an exported snapshot at first.
+    #[default]
+    Auto,
+    /// A keeper exports it, and each session imports it. It outlives send.
+    Export,
+    /// There is one session alone, for servers and poolers that leave no other way.
+    Single,
+}
+
+impl Sharing {
+    /// Once it is settled.
+    pub(super) fn is_single(self) -> bool {
+        self == Self::Single
+    }
+
+    fn or_as_before(self, before: Self) -> Self {
+        match self {
+            Self::Auto => before,
+            chosen => chosen,
+        }
+    }
 }
 
 /// What to do when the snapshot is gone, or a table that it shows no more is, before all rows are on
@@ -95,6 +124,7 @@ pub struct Options {
     pub compress: Compress,
     /// Bytes per second on the wire at most.
     pub rate: Option<u64>,
+    pub snapshot: Sharing,
     pub keep_snapshot: Duration,
     pub on_lost_snapshot: OnLostSnapshot,
     pub allow_changes: bool,
@@ -109,6 +139,26 @@ pub struct Options {
 impl Options {
     fn application_name(&self) -> String {
         format!("pgpipe send {}", self.migration)
+    }
+
+    /// A session on the source. Where there is to be one alone it leaves no trace on the server: what
+    /// is behind a pooler may be another client's next.
+    fn open_session(&self, info: &ConnInfo) -> Result<Client, PgError> {
+        match self.snapshot.is_single() {
+            true => pg_session::open_within(info, &self.application_name()),
+            false => pg_session::open(info, &self.application_name(), "UTF8"),
+        }
+    }
+
+    /// The way that an earlier start chose is gone on with, unless another is wished.
+    fn settle_snapshot(&mut self, before: Option<Sharing>, display: &Display) {
+        self.snapshot = self.snapshot.or_as_before(before.unwrap_or_default());
+        if self.snapshot.is_single() {
+            self.jobs = 1;
+            (display.say)(
+                "reading through one connection (--snapshot single): the snapshot ends with this process",
+            );
+        }
     }
 }
 
@@ -127,6 +177,7 @@ pub async fn run(mut options: Options, display: Display) -> Result<Outcome, Send
         let migration = options.migration;
         return Err(SendError::AbortedBefore { migration });
     }
+    options.settle_snapshot(record.as_ref().map(|record| record.sharing), &display);
     let (record, source) = begin(record, &state, &mut options, &display).await?;
     let budget = budget(&options);
     if let Some(reason) = &budget.reduced {
@@ -156,7 +207,8 @@ async fn begin(
         let (what, why) = (&object.object, &object.message);
         (display.say)(&format!("will be skipped: {what}: {why}"));
     }
-    let record = own(record, &inspected.source, options)?;
+    let mut record = own(record, &inspected.source, options)?;
+    record.sharing = options.snapshot;
     record.save(state)?;
     options.selection = record.selection.clone();
     options.terms = record.terms.clone();
@@ -274,6 +326,9 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
     if let Err(error) = &ended {
         context.release_useless_snapshot(error).await;
     }
+    if context.options.snapshot.is_single() {
+        context.end_only_session().await;
+    }
     peering.shutdown().await;
     note_abort(&context, &ended)?;
     ended
@@ -359,7 +414,7 @@ async fn inspect(options: &Options, is_new: bool) -> Result<Inspected, SendError
     let options = options.clone();
     blocking(move || {
         let info = ConnInfo::resolve(&options.source, &|name| std::env::var(name).ok())?;
-        let mut client = pg_session::open(&info, &options.application_name(), "UTF8")?;
+        let mut client = options.open_session(&info)?;
         let found = client.server_version();
         if found < server::OLDEST {
             return Err(SendError::TooOld {
@@ -377,11 +432,13 @@ async fn inspect(options: &Options, is_new: bool) -> Result<Inspected, SendError
         let pg_dump = Tools::find(options.pg_bin.as_deref())
             .pick_dump(found)?
             .clone();
+        let hidden = privileges::hidden(&mut client, &options.selection, options.terms.content)?;
+        client.end();
         Ok(Inspected {
-            hidden: privileges::hidden(&mut client, &options.selection, options.terms.content)?,
             info,
             source,
             pg_dump,
+            hidden,
         })
     })
     .await
@@ -419,11 +476,17 @@ fn require_predicates(
     if row_filters.is_empty() {
         return Ok(());
     }
-    client.execute("BEGIN READ ONLY")?;
+    // The one session that there is has a transaction already.
+    let begins = !client.in_transaction();
+    if begins {
+        client.execute("BEGIN READ ONLY")?;
+    }
     let listed = catalog::list(client, choice)?.into_iter();
     let moved: Vec<_> = listed.map(|table| (table.oid, table.name)).collect();
     filters::filtered(client, row_filters, &moved)?;
-    client.execute("ROLLBACK")?;
+    if begins {
+        client.execute("ROLLBACK")?;
+    }
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! Large objects, as they are read for a plan.
 
 use super::SendError;
-use super::prepare::{Preparation, enter};
+use super::prepare::Preparation;
+use super::taking::enter;
 use crate::pg::Client;
 use crate::planner::objects::Bucket;
 use crate::report::{ObjectError, Skipped};
 use crate::source::catalog::objects;
-use crate::wire::message::Snapshot;
+use crate::source::entry::Entry;
 
 /// What a snapshot shows.
 #[derive(Debug, Default)]
@@ -21,19 +22,19 @@ impl Preparation {
     pub(super) fn read_objects(
         &self,
         client: &mut Client,
-        snapshot: &Snapshot,
+        entry: &Entry,
     ) -> Result<Objects, SendError> {
         let has_rows = self.options.terms.content.has_rows();
         if !has_rows || !self.options.selection.includes_everything() {
             return Ok(Objects::default());
         }
-        enter(client, snapshot)?;
+        enter(client, entry)?;
         let mut read = Objects::default();
         if objects::exist(client)? {
             read.buckets = objects::buckets(client, self.options.chunk_bytes)?;
             read.left_behind.extend(objects::unreadable(client)?);
         }
-        client.execute("COMMIT")?;
+        entry.leave(client)?;
         for error in &read.left_behind {
             tracing::warn!(object = error.object, "{}", error.message);
         }

@@ -12,10 +12,11 @@ use twox_hash::XxHash3_128;
 
 use super::record::{ARCHIVE, PLAN, Prepared, RENEWED_PLAN, Record};
 use super::session::Context;
+use super::taking::{elsewhere, enter};
 use super::worker::WorkError;
 use super::{Formats, Options, SendError, require_whole_families};
 use crate::chunk::Plan;
-use crate::pg::{Client, ConnInfo, session};
+use crate::pg::{Client, ConnInfo};
 use crate::planner::{self, Candidates, Cut};
 use crate::report::{Meter, Skipped, one_line};
 use crate::runtime::tools::Tool;
@@ -24,12 +25,13 @@ use crate::schema::database::{DatabaseProperties, Extension, Role};
 use crate::schema::{Persistence, Table, quote_literal};
 use crate::selection::Content;
 use crate::source::catalog::objects::LARGE_OBJECTS;
+use crate::source::changes::{Baseline, Writes};
 use crate::source::choice::{Choice, filters, gaps};
-use crate::source::dump::{Dump, DumpOptions};
-use crate::source::keeper::{Keeper, KeeperError, Spec};
+use crate::source::entry::Entry;
+use crate::source::keeper::Keeper;
 use crate::source::{catalog, changes, choice, privileges, server};
 use crate::state::StateDir;
-use crate::wire::message::{BlobInfo, Offer, Refresh, Snapshot, SourceInfo};
+use crate::wire::message::{BlobInfo, Offer, Refresh, SourceInfo};
 
 /// How long an abandoned preparation may take to notice.
 const ABANDON_LIMIT: Duration = Duration::from_secs(5);
@@ -91,11 +93,11 @@ pub(super) fn release_stale(state: &StateDir) -> Result<(), SendError> {
 /// What preparing needs; all of it blocks.
 pub(super) struct Preparation {
     pub(super) options: Options,
-    info: ConnInfo,
+    pub(super) info: ConnInfo,
     source: SourceInfo,
     pub(super) pg_dump: Tool,
     pub(super) meter: Arc<Meter>,
-    brake: Arc<Brake>,
+    pub(super) brake: Arc<Brake>,
 }
 
 impl Preparation {
@@ -117,20 +119,20 @@ impl Preparation {
         let mut client = self.connect()?;
         let choice = self.choose(&mut client)?;
         self.require_privileges(&mut client, &choice)?;
-        let (early, content) = (changes::writes(&mut client)?, self.options.terms.content);
-        let keeper = self.start_keeper(state.path())?;
-        let snapshot = keeper.kept().snapshot.clone();
-        let baseline = changes::baseline(&mut client, &snapshot.name, early, &choice, content)?;
+        let early = changes::writes(&mut client)?;
+        let taken = self.take(state.path(), &mut client)?;
+        let (snapshot, entry) = (taken.snapshot().clone(), taken.entry());
+        let baseline = self.baseline(&mut client, &entry, early, &choice)?;
         self.meter.phase("catalog");
-        let read = self.read_catalog(&mut client, &snapshot)?;
-        let candidates = self.read_keys(&mut client, &snapshot, &read.tables)?;
-        let objects = self.read_objects(&mut client, &snapshot)?;
+        let read = self.read_catalog(&mut client, &entry)?;
+        let candidates = self.read_keys(&mut client, &entry, &read.tables)?;
+        let objects = self.read_objects(&mut client, &entry)?;
         let plan = self.plan(read.tables, &candidates);
         let plan = planner::objects::add(plan, LARGE_OBJECTS, &objects.buckets);
         self.meter.phase("schema dump");
-        let path = state.path().join(ARCHIVE);
-        self.dump(&path, &snapshot)?;
-        let (archive, dump_major) = (describe_file(&path)?, self.pg_dump.major);
+        self.dump(&mut client, &entry, state.path(), ARCHIVE)?;
+        let archive = describe_file(&state.path().join(ARCHIVE))?;
+        let dump_major = self.pg_dump.major;
         let offer = Offer {
             plan: write_plan(state, PLAN, &plan)?,
             archive,
@@ -156,7 +158,20 @@ impl Preparation {
             unused_renames: read.unused_renames,
         });
         record.save(state)?;
-        Ok((record, keeper))
+        Ok((record, taken.keep(state.path(), client)?))
+    }
+
+    /// How the source stood at the snapshot.
+    pub(super) fn baseline(
+        &self,
+        client: &mut Client,
+        entry: &Entry,
+        early: Writes,
+        choice: &Choice,
+    ) -> Result<Baseline, SendError> {
+        let content = self.options.terms.content;
+        let baseline = changes::baseline(client, entry, early, choice, content);
+        baseline.map_err(|error| elsewhere(entry, error))
     }
 
     /// Unless it is to be abandoned.
@@ -165,14 +180,6 @@ impl Preparation {
             return Err(WorkError::Halted.into());
         }
         Ok(())
-    }
-
-    /// A session that ends with the preparation.
-    pub(super) fn connect(&self) -> Result<Client, SendError> {
-        let client = session::open(&self.info, &self.options.application_name(), "UTF8")?;
-        let closer = client.closer()?;
-        self.brake.add(move || closer.close());
-        Ok(client)
     }
 
     /// Where no rows are moved there is nothing to cut.
@@ -193,27 +200,12 @@ impl Preparation {
         }
     }
 
-    pub(super) fn start_keeper(&self, dir: &Path) -> Result<Keeper, KeeperError> {
-        let spec = Spec {
-            source: self.options.source.clone(),
-            migration: self.options.migration.clone(),
-            selection: self.options.selection.clone(),
-            keep_seconds: self.options.keep_snapshot.as_secs(),
-        };
-        let keeper = Keeper::start(dir, &spec, &mut |what| {
-            self.meter.waiting_for(Some(what.to_owned()));
-            !self.brake.is_pulled()
-        });
-        self.meter.waiting_for(None);
-        keeper
-    }
-
     pub(super) fn read_catalog(
         &self,
         client: &mut Client,
-        snapshot: &Snapshot,
+        entry: &Entry,
     ) -> Result<Read, SendError> {
-        enter(client, snapshot)?;
+        enter(client, entry)?;
         let choice = self.choose(client)?;
         let mut tables = catalog::tables(client, &choice)?;
         if self.options.terms.formats == Formats::Text {
@@ -252,7 +244,7 @@ impl Preparation {
             extensions: catalog::extensions(client)?,
             left_out,
         };
-        client.execute("COMMIT")?;
+        entry.leave(client)?;
         Ok(read)
     }
 
@@ -316,7 +308,7 @@ impl Preparation {
     fn read_keys(
         &self,
         client: &mut Client,
-        snapshot: &Snapshot,
+        entry: &Entry,
         tables: &[Table],
     ) -> Result<Candidates, SendError> {
         let large: Vec<_> = planner::large(tables, self.cut()).collect();
@@ -324,9 +316,9 @@ impl Preparation {
         if !has_rows || self.cut().tid_ranges || large.is_empty() {
             return Ok(Candidates::new());
         }
-        enter(client, snapshot)?;
+        enter(client, entry)?;
         let candidates = catalog::candidates(client, tables, &large)?;
-        client.execute("COMMIT")?;
+        entry.leave(client)?;
         Ok(candidates)
     }
 
@@ -358,20 +350,6 @@ impl Preparation {
     pub(super) fn choose(&self, client: &mut Client) -> Result<Choice, SendError> {
         Ok(choice::choose(client, &self.options.selection)?)
     }
-
-    pub(super) fn dump(&self, path: &Path, snapshot: &Snapshot) -> Result<(), SendError> {
-        // The pg_dump of a send that was killed may still write to the old file.
-        let _ = std::fs::remove_file(path);
-        let options = DumpOptions {
-            selection: self.options.selection.clone(),
-        };
-        let env = self.info.tool_env();
-        let dump = Dump::start(&self.pg_dump, &env, &snapshot.name, &options, path)?;
-        let aborter = dump.aborter();
-        self.brake.add(move || aborter.abort());
-        dump.wait()?;
-        Ok(())
-    }
 }
 
 /// What is read in the snapshot.
@@ -392,15 +370,6 @@ fn no_rows() -> Skipped {
             .to_owned(),
         reason: "--schema-only moves objects alone".to_owned(),
     }
-}
-
-/// Begins a transaction in the snapshot.
-pub(super) fn enter(client: &mut Client, snapshot: &Snapshot) -> Result<(), SendError> {
-    client.execute(&format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-        quote_literal(&snapshot.name)
-    ))?;
-    Ok(())
 }
 
 /// A standby has the files of no unlogged table: better to stop now than at its chunk.

@@ -15,11 +15,10 @@ use super::worker::WorkError;
 use super::{OnLostSnapshot, SendError};
 use crate::chunk::{Chunk, ChunkId, Digest, Plan, TableIndex};
 use crate::copy::Scanner;
-use crate::pg::ConnInfo;
 use crate::pg::session::transfer_encoding;
 use crate::report::{Meter, one_line};
 use crate::runtime::{BLOCK_BYTES, Brake, Company, Patience, Pool, Slot, Workers, dispose, lock};
-use crate::source::reader::{ReadError, Reader};
+use crate::source::reader::{ReadError, Reader, Sessions};
 use crate::wire::message::{HeldPart, Snapshot, ToRecv, ToSend};
 
 /// Buffers of a reader whose thread scans them itself: one is read while none waits.
@@ -201,8 +200,7 @@ fn start_reader(
     workers: &mut Workers,
 ) {
     let reading = Reading {
-        info: context.info.clone(),
-        name: format!("pgpipe send {} {number}", context.options.migration),
+        sessions: context.sessions(number, &shared.proof.snapshot),
         encoding: transfer_encoding(&context.source.encoding),
         shared: Arc::clone(shared),
     };
@@ -217,9 +215,7 @@ fn start_reader(
 
 /// One thread of a proof.
 struct Reading {
-    info: ConnInfo,
-    /// `application_name` of its session.
-    name: String,
+    sessions: Sessions,
     encoding: &'static str,
     shared: Arc<Shared>,
 }
@@ -281,11 +277,9 @@ impl Reading {
 
     fn connect(&self, slot: &Slot) -> Result<Reader, ReadError> {
         let meter = Arc::clone(&self.shared.meter);
-        let snapshot = &self.shared.proof.snapshot.name;
-        let reader = Reader::connect(&self.info, &self.name, self.encoding, snapshot)?
+        let reader = Reader::open(&self.sessions, self.encoding)?
             .on_wait(Box::new(move |what| meter.waiting_for(what)));
-        let closer = reader.closer()?;
-        slot.hold(&self.shared.brake, move || closer.close());
+        slot.hold(&self.shared.brake, reader.interrupter()?);
         Ok(reader)
     }
 }

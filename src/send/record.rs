@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Options, Terms};
+use super::{Options, Sharing, Terms};
 use crate::report::{ObjectError, Skipped};
 use crate::selection::Selection;
 use crate::source::changes::Baseline;
@@ -31,6 +31,8 @@ pub(super) struct Record {
     pub(super) selection: Selection,
     #[serde(default)]
     pub(super) terms: Terms,
+    #[serde(default)]
+    pub(super) sharing: Sharing,
     /// From the moment that snapshot, plan and archive are complete.
     pub(super) prepared: Option<Prepared>,
     pub(super) finished: Option<Finished>,
@@ -64,6 +66,7 @@ impl Record {
             database: source.database.clone(),
             selection: options.selection.clone(),
             terms: options.terms.clone(),
+            sharing: options.snapshot,
             prepared: None,
             finished: None,
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::SendError;
 use super::prepare::{Preparation, recorded_plan, release_stale, write_plan};
 use super::record::{ARCHIVE, Prepared, RENEWED_ARCHIVE, RENEWED_PLAN, Record};
+use super::taking::Taken;
 use crate::pg::Client;
 use crate::report::one_line;
 use crate::runtime::tools::Tools;
@@ -18,7 +19,7 @@ use crate::source::catalog::objects::LARGE_OBJECTS;
 use crate::source::changes;
 use crate::source::keeper::{Keeper, KeeperError};
 use crate::state::StateDir;
-use crate::wire::message::{Offer, Snapshot};
+use crate::wire::message::Offer;
 
 /// Names of changed objects that are told.
 const NAMES: usize = 5;
@@ -28,14 +29,24 @@ const POLL: Duration = Duration::from_millis(50);
 /// How an entry begins in what pg_restore prints.
 const ENTRY: &str = "\n-- Name: ";
 
-/// A keeper whose snapshot no record names yet: it is released where none ever does, as after a panic.
-struct Unrecorded(Option<Keeper>);
+/// A snapshot that no record names yet: it is let go where none ever does, as after a panic.
+struct Unrecorded(Option<Taken>);
+
+impl Unrecorded {
+    fn get(&self) -> &Taken {
+        self.0.as_ref().expect("it is recorded once")
+    }
+
+    /// From here on it is somebody else's to let go.
+    fn recorded(&mut self) -> Taken {
+        self.0.take().expect("it is recorded once")
+    }
+}
 
 impl Drop for Unrecorded {
     fn drop(&mut self) {
-        let released = self.0.take().map_or(Ok(()), Keeper::release);
-        if let Err(error) = released {
-            tracing::warn!(error = one_line(&error), "the keeper was not released");
+        if let Some(taken) = self.0.take() {
+            taken.let_go();
         }
     }
 }
@@ -53,23 +64,19 @@ impl Preparation {
         release_stale(state)?;
         self.meter.phase("snapshot");
         let early = changes::writes(&mut client)?;
-        let keeper = self
-            .start_keeper(state.path())
+        let taken = self
+            .take(state.path(), &mut client)
             .map_err(|error| match error {
                 KeeperError::Rewritten(_) => error.into(),
                 _ => SendError::NoNewSnapshot(error),
             })?;
-        let snapshot = keeper.kept().snapshot.clone();
-        let mut keeper = Unrecorded(Some(keeper));
-        let renewed = self.renewed(state, &mut client, record, snapshot, early);
+        let mut taken = Unrecorded(Some(taken));
+        let renewed = self.renewed(state, &mut client, record, taken.get(), early);
         let _ = std::fs::remove_file(state.path().join(RENEWED_ARCHIVE));
         match renewed {
-            Ok(record) => {
-                let keeper = keeper.0.take();
-                Ok((record, keeper.expect("it is taken once")))
-            }
-            Err(error) if self.is_its_end(&error, state.path()) => {
-                keeper.0 = None;
+            Ok(record) => Ok((record, taken.recorded().keep(state.path(), client)?)),
+            Err(error) if self.is_its_end(&error, state.path(), taken.get(), &client) => {
+                drop(taken.recorded());
                 let ended = KeeperError::Ended(one_line(&error));
                 Err(SendError::NoNewSnapshot(ended))
             }
@@ -78,9 +85,16 @@ impl Preparation {
     }
 
     /// Whether the new snapshot has ended, and with it what was read in it.
-    fn is_its_end(&self, error: &SendError, keeper: &Path) -> bool {
-        let read_in_it = matches!(error, SendError::Dump(_) | SendError::Postgres(_));
-        read_in_it && self.go_on().is_ok() && is_gone(keeper)
+    fn is_its_end(&self, error: &SendError, dir: &Path, taken: &Taken, client: &Client) -> bool {
+        let read_in_it = matches!(
+            error,
+            SendError::Dump(_) | SendError::Postgres(_) | SendError::Elsewhere(_)
+        );
+        let has_ended = || match taken {
+            Taken::Exported(_) => is_gone(dir),
+            Taken::Here(_) => !client.is_usable(),
+        };
+        read_in_it && self.go_on().is_ok() && has_ended()
     }
 
     /// The plan is written before the record that names it, beside the one before.
@@ -89,39 +103,33 @@ impl Preparation {
         state: &StateDir,
         client: &mut Client,
         mut record: Record,
-        snapshot: Snapshot,
+        taken: &Taken,
         early: changes::Writes,
     ) -> Result<Record, SendError> {
         let old = record.prepared.take();
         let old = old.expect("only what was prepared is renewed").offer;
         let mut plan = recorded_plan(state, &old)?;
         let choice = self.choose(client)?;
-        let baseline = changes::baseline(
-            client,
-            &snapshot.name,
-            early,
-            &choice,
-            self.options.terms.content,
-        )?;
+        let entry = taken.entry();
+        let baseline = self.baseline(client, &entry, early, &choice)?;
         self.meter.phase("catalog");
-        let mut read = self.read_catalog(client, &snapshot)?;
-        let objects = self.read_objects(client, &snapshot)?;
+        let mut read = self.read_catalog(client, &entry)?;
+        let objects = self.read_objects(client, &entry)?;
         if plan.has_large_objects() || !objects.buckets.is_empty() {
             let table = Table::large_objects(LARGE_OBJECTS, 0);
             read.tables.push(table);
         }
         unchanged(differing_tables(&plan.tables, &read.tables))?;
         self.meter.phase("schema dump");
-        let path = state.path().join(RENEWED_ARCHIVE);
-        self.dump(&path, &snapshot)?;
+        self.dump(client, &entry, state.path(), RENEWED_ARCHIVE)?;
         self.meter.phase("schema comparison");
-        let printed = |file: &Path| self.printed(file, &old);
-        let (before, now) = (printed(&state.path().join(ARCHIVE))?, printed(&path)?);
+        let printed = |file: &str| self.printed(&state.path().join(file), &old);
+        let (before, now) = (printed(ARCHIVE)?, printed(RENEWED_ARCHIVE)?);
         unchanged(differing_entries(&before, &now))?;
         adopt_filenodes(&mut plan.tables, &read.tables);
         let offer = Offer {
             plan: write_plan(state, RENEWED_PLAN, &plan)?,
-            snapshot,
+            snapshot: taken.snapshot().clone(),
             refresh: read.refresh,
             database: read.database,
             roles: read.roles,

@@ -12,11 +12,12 @@ use crate::report::{Display, Outcome};
 use crate::runtime::tools::Tool;
 use crate::runtime::{Budget, blocking};
 use crate::source::keeper::Keeper;
+use crate::source::reader::Sessions;
 use crate::state::StateDir;
 use crate::transport::auth::Session;
 use crate::transport::talk::{self, Parting};
 use crate::transport::{CloseCode, TransportError};
-use crate::wire::message::{SourceInfo, TargetState, ToRecv, ToSend};
+use crate::wire::message::{Snapshot, SourceInfo, TargetState, ToRecv, ToSend};
 
 /// What send says and hears.
 pub(super) type Talk = talk::Talk<ToRecv, ToSend>;
@@ -72,6 +73,18 @@ impl Context {
         }
     }
 
+    /// Where the reader of this number gets its session.
+    pub(super) fn sessions(&self, number: usize, snapshot: &Snapshot) -> Sessions {
+        match self.keeper.as_ref().and_then(Keeper::single) {
+            Some(single) => Sessions::Lent(Arc::clone(single)),
+            None => Sessions::Own {
+                info: Box::new(self.info.clone()),
+                name: format!("{} {number}", self.options.application_name()),
+                snapshot: snapshot.name.clone(),
+            },
+        }
+    }
+
     /// Why a new snapshot is taken after this error, where one is.
     fn renews_after(&self, error: &SendError) -> Option<String> {
         let renews = self.options.on_lost_snapshot != OnLostSnapshot::Stop;
@@ -86,7 +99,7 @@ impl Context {
         }
     }
 
-    /// Lets the keeper go, if it lives: its snapshot shows a table no more.
+    /// Lets the keeper go, if it lives.
     pub(super) async fn let_snapshot_go(&mut self) -> Result<(), SendError> {
         self.keeper = None;
         let state = Arc::clone(&self.state);
@@ -95,6 +108,13 @@ impl Context {
             tracing::info!("snapshot given up");
         }
         Ok(())
+    }
+
+    /// What would end with the process ends in order, so that a pooler can use its connection again.
+    pub(super) async fn end_only_session(&mut self) {
+        if let Err(error) = self.let_snapshot_go().await {
+            tracing::warn!(%error, "the session did not end in order");
+        }
     }
 
     /// The end that the user asked for by giving the migration up.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::record::Finished;
 use super::session::{Break, Context, Ended, Talk};
 use super::{SendError, release_keeper};
-use crate::pg::session as pg_session;
 use crate::report::{
     Ending, Meter, ObjectError, Outcome, Report, SideReport, SideStats, Skipped, one_line,
 };
@@ -50,7 +49,7 @@ pub(super) async fn follow(context: &mut Context, talk: &mut Talk) -> Result<End
 
 /// Sequences and signs of writes, as late as can be: what comes after is not seen.
 async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
-    let (info, name) = (context.info.clone(), context.options.application_name());
+    let (info, options) = (context.info.clone(), context.options.clone());
     let prepared = context.record.prepared.as_ref();
     let before = prepared.map(|p| (p.baseline.clone(), p.offer.snapshot.time.clone()));
     let mut left_behind = prepared.map_or_else(Vec::new, |p| p.left_behind.clone());
@@ -63,7 +62,7 @@ async fn read(context: &Context, talk: &Talk) -> Result<Tail, Break> {
     let udp_bytes = talk.connection().stats().udp_tx_bytes;
     let meter = Arc::clone(&context.display.meter);
     let reading = blocking(move || {
-        let mut client = pg_session::open(&info, &name, "UTF8")?;
+        let mut client = options.open_session(&info)?;
         let choice = choice::choose(&mut client, &selection)?;
         let sequences = match has_rows {
             true => tail::sequences(&mut client, &choice)?,

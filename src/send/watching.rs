@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::SendError;
 use super::worker::WorkError;
@@ -66,13 +66,48 @@ impl KeeperWatch {
     /// The keeper's end, if that is what lies behind a reader's error. Where it lives on, the
     /// readers reach another server than the keeper does.
     pub(super) async fn explain(&mut self, error: SendError) -> SendError {
-        let is_its_end = matches!(
-            error,
-            SendError::Work(WorkError::Read(ReadError::SnapshotGone { .. }))
-        );
-        if !is_its_end {
-            return error;
+        let mut puzzle = Puzzle::new(error);
+        self.solve(&mut puzzle).await;
+        puzzle.answer
+    }
+
+    /// Waits for what explains an error. Cancel-safe: the puzzle knows how long was waited.
+    pub(super) async fn solve(&mut self, puzzle: &mut Puzzle) {
+        let Some(deadline) = puzzle.deadline else {
+            return;
+        };
+        if let Ok(end) = timeout_at(deadline, self.ended()).await {
+            puzzle.answer = end;
         }
-        timeout(KEEPER_LIMIT, self.ended()).await.unwrap_or(error)
+        puzzle.deadline = None;
+    }
+}
+
+/// An error that may come of the keeper's end, which is perhaps not seen yet.
+pub(super) struct Puzzle {
+    /// What it means, unless the keeper ends.
+    pub(super) answer: SendError,
+    /// Until when to wait for that.
+    deadline: Option<Instant>,
+}
+
+impl Puzzle {
+    pub(super) fn new(error: SendError) -> Self {
+        let answer = match error {
+            SendError::Work(WorkError::Read(ReadError::SnapshotGone { source, .. })) => {
+                SendError::Elsewhere(source)
+            }
+            SendError::Work(WorkError::Read(ReadError::SessionGone)) => SendError::SnapshotGone,
+            other => {
+                return Self {
+                    answer: other,
+                    deadline: None,
+                };
+            }
+        };
+        Self {
+            answer,
+            deadline: Some(Instant::now() + KEEPER_LIMIT),
+        }
     }
 }

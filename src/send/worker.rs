@@ -16,10 +16,9 @@ use super::outgoing::Outgoing;
 use crate::chunk::{Attempt, Chunk, ChunkId, Plan};
 use crate::codec::{ChunkEncoder, ChunkParams, EncodeError, Tuner};
 use crate::copy::ScanError;
-use crate::pg::ConnInfo;
 use crate::report::{Meter, one_line};
 use crate::runtime::{BLOCK_BYTES, Brake, Company, Panicked, Patience, Pool, Slot, Throttle, lock};
-use crate::source::reader::{Filled, ReadError, Reader};
+use crate::source::reader::{Filled, ReadError, Reader, Sessions};
 use crate::transport::TransportError;
 use crate::wire::frame::FrameError;
 
@@ -114,11 +113,8 @@ pub(super) enum Piece {
 
 /// The reader's side of a worker.
 pub(super) struct Reading {
-    pub(super) info: ConnInfo,
-    /// `application_name` of its session.
-    pub(super) name: String,
+    pub(super) sessions: Sessions,
     pub(super) encoding: &'static str,
-    pub(super) snapshot: String,
     /// Buffers between the two threads: one being filled, one being encoded, the rest on the way.
     pub(super) buffers: usize,
 }
@@ -156,6 +152,8 @@ pub(super) fn read(
             }
             Err(error) => return Err(error),
         }
+        // Between two chunks its keeper looks whether it still lives.
+        seat.reader.take_if(|reader| reader.is_on_loan());
     }
     Ok(())
 }
@@ -231,10 +229,9 @@ impl Reading {
 
     fn connect(&self, shared: &Shared, desk: &Desk) -> Result<Reader, ReadError> {
         let meter = Arc::clone(&shared.meter);
-        let reader = Reader::connect(&self.info, &self.name, self.encoding, &self.snapshot)?
+        let reader = Reader::open(&self.sessions, self.encoding)?
             .on_wait(Box::new(move |what| meter.waiting_for(what)));
-        let closer = reader.closer()?;
-        desk.connection.hold(&shared.brake, move || closer.close());
+        desk.connection.hold(&shared.brake, reader.interrupter()?);
         Ok(reader)
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::choice::Choice;
+use super::entry::Entry;
 use super::{catalog, tail};
 use crate::pg::{Client, PgError, Row};
-use crate::schema::{Oid, QualifiedName, SequenceValue, quote_literal};
+use crate::schema::{Oid, QualifiedName, SequenceValue};
 use crate::selection::Content;
 
 const WRITES: &str = include_str!("changes/writes.sql");
@@ -62,22 +63,20 @@ pub fn writes(client: &mut Client) -> Result<Writes, PgError> {
     rows.iter().map(count).collect()
 }
 
-/// Reads how the source stood at an exported snapshot. `early` are the counters from before it:
-/// they count where somebody may have written since, because those of now have that in them.
+/// Reads how the source stood at a snapshot. `early` are the counters from before it: they count where
+/// somebody may have written since, because those of now have that in them. Within the snapshot's own
+/// transaction that cannot be seen.
 pub fn baseline(
     client: &mut Client,
-    snapshot: &str,
+    entry: &Entry,
     early: Writes,
     choice: &Choice,
     content: Content,
 ) -> Result<Baseline, PgError> {
-    client.execute(&format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-        quote_literal(snapshot)
-    ))?;
+    entry.enter(client)?;
     let (xids, _) = read_xids(client)?;
     let tables = read_tables(client, choice)?;
-    client.execute("COMMIT")?;
+    entry.leave(client)?;
     // Where no rows are moved, values are not looked at, and perhaps may not be.
     let sequences = match content.has_rows() {
         true => by_name(&tail::sequences(client, choice)?),
@@ -88,7 +87,10 @@ pub fn baseline(
     Ok(Baseline {
         xids,
         // What a session reports late of its writes before the snapshot is no change.
-        writes: if xids.moved(now) { early } else { late },
+        writes: match *entry == Entry::Within || xids.moved(now) {
+            true => early,
+            false => late,
+        },
         tables,
         sequences,
     })

@@ -2,15 +2,19 @@
 
 pub mod query;
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::chunk::{Chunk, Part, Plan, Range};
-use crate::pg::{Client, Closer, ConnInfo, PgError, session};
+use crate::pg::{Client, ConnInfo, CopyOut, PgError, session};
 use crate::runtime::BLOCK_BYTES;
 use crate::runtime::{Buffer, Pool};
 use crate::schema::{Table, quote_literal};
 use crate::source::blockers::blockers;
 use crate::source::catalog::objects;
+use crate::source::entry::Entry;
+use crate::source::single::{Loan, Over, Single};
 
 /// Why a chunk could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,8 @@ pub enum ReadError {
     },
     #[error("the snapshot {snapshot} is gone")]
     SnapshotGone { snapshot: String, source: PgError },
+    #[error("the session that holds the snapshot has ended")]
+    SessionGone,
     #[error("cannot read {what}")]
     Read { what: String, source: PgError },
     #[error("cannot connect to the source: {0}")]
@@ -57,9 +63,28 @@ impl ReadError {
         match self {
             Self::Connect(source) | Self::Read { source, .. } => source.is_passing(),
             Self::Locked { .. } | Self::Unwanted => true,
-            Self::Rewritten { .. } | Self::SnapshotGone { .. } => false,
+            Self::Rewritten { .. } | Self::SnapshotGone { .. } | Self::SessionGone => false,
         }
     }
+}
+
+impl From<Over> for ReadError {
+    fn from(_: Over) -> Self {
+        Self::SessionGone
+    }
+}
+
+/// Where readers get their sessions.
+#[derive(Clone)]
+pub enum Sessions {
+    /// Each opens its own with this `application_name`, and imports the snapshot.
+    Own {
+        info: Box<ConnInfo>,
+        name: String,
+        snapshot: String,
+    },
+    /// There is one, which is lent.
+    Lent(Arc<Single>),
 }
 
 /// A filled buffer of a chunk's part.
@@ -79,11 +104,37 @@ pub type Take<'a> = dyn FnMut(Filled) -> bool + 'a;
 /// One connection that reads chunk after chunk, each in a transaction of its own: so locks are
 /// held no longer than needed, and lock slots stay few.
 pub struct Reader {
-    client: Client,
-    snapshot: String,
+    session: Session,
+    entry: Entry,
+    encoding: &'static str,
     waiting: Box<Waiting>,
     /// Whether large objects are read by their pages; asked when the first come.
     reads_pages: Option<bool>,
+}
+
+enum Session {
+    Own(Client),
+    Lent(Loan),
+}
+
+impl Deref for Session {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        match self {
+            Self::Own(client) => client,
+            Self::Lent(loan) => loan,
+        }
+    }
+}
+
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut Client {
+        match self {
+            Self::Own(client) => client,
+            Self::Lent(loan) => loan,
+        }
+    }
 }
 
 /// Shows what a reader waits for; nothing when it goes on.
@@ -93,21 +144,35 @@ pub type Waiting = dyn Fn(Option<String>) + Send;
 const LOCK_ATTEMPT_S: u64 = 5;
 /// Attempts per table: ten minutes, longer than any DDL that a maintenance window tolerates.
 const LOCK_ATTEMPTS: u32 = 120;
+/// Cancel requests are far between, and this takes no time.
+const LEAVES: u32 = 3;
 
 impl Reader {
-    pub fn connect(
-        info: &ConnInfo,
-        name: &str,
-        encoding: &str,
-        snapshot: &str,
-    ) -> Result<Self, ReadError> {
-        let client = session::open(info, name, encoding).map_err(ReadError::Connect)?;
+    /// Connects, or waits until the one session is free.
+    pub fn open(sessions: &Sessions, encoding: &'static str) -> Result<Self, ReadError> {
+        let (session, entry) = match sessions {
+            Sessions::Own {
+                info,
+                name,
+                snapshot,
+            } => {
+                let client = session::open(info, name, encoding).map_err(ReadError::Connect)?;
+                (Session::Own(client), Entry::Import(snapshot.clone()))
+            }
+            Sessions::Lent(single) => (Session::Lent(single.lend()?), Entry::Within),
+        };
         Ok(Self {
-            client,
-            snapshot: snapshot.to_owned(),
+            session,
+            entry,
+            encoding,
             waiting: Box::new(|_| ()),
             reads_pages: None,
         })
+    }
+
+    /// Whether others may wait for its session.
+    pub fn is_on_loan(&self) -> bool {
+        matches!(self.session, Session::Lent(_))
     }
 
     /// Says what it waits for.
@@ -117,13 +182,37 @@ impl Reader {
         self
     }
 
-    /// A handle that ends a blocked read from another thread.
-    pub fn closer(&self) -> Result<Closer, ReadError> {
-        self.client.closer().map_err(ReadError::Connect)
+    /// What ends a blocked read from another thread: with the connection, unless that is the only one.
+    pub fn interrupter(&self) -> Result<Box<dyn FnOnce() + Send>, ReadError> {
+        Ok(match &self.session {
+            Session::Own(client) => {
+                let closer = client.closer().map_err(ReadError::Connect)?;
+                Box::new(move || closer.close())
+            }
+            Session::Lent(loan) => Box::new(loan.interrupter()),
+        })
     }
 
     /// Reads every part of a chunk into buffers of about [`BLOCK_BYTES`] from the pool.
     pub fn read(
+        &mut self,
+        plan: &Plan,
+        chunk: &Chunk,
+        pool: &Pool,
+        take: &mut Take<'_>,
+    ) -> Result<(), ReadError> {
+        let read = self.read_parts(plan, chunk, pool, take);
+        if !self.is_on_loan() {
+            return read;
+        }
+        match (read, self.leave()) {
+            // Neither a new connection nor patience brings it back.
+            (_, Err(_)) => Err(ReadError::SessionGone),
+            (read, Ok(())) => read,
+        }
+    }
+
+    fn read_parts(
         &mut self,
         plan: &Plan,
         chunk: &Chunk,
@@ -136,28 +225,43 @@ impl Reader {
             self.hold(table)?;
             self.copy(table, part, index, pool, take)?;
         }
-        self.run("the end of a transaction", "COMMIT").map(drop)
+        match self.is_on_loan() {
+            true => Ok(()),
+            false => self.run("the end of a transaction", "COMMIT").map(drop),
+        }
     }
 
     fn enter_snapshot(&mut self) -> Result<(), ReadError> {
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            quote_literal(&self.snapshot)
-        );
-        self.client
-            .execute(&begin)
-            .map(drop)
-            .map_err(|source| match source.sqlstate() {
-                // The snapshot's file is gone, or its transaction is.
-                Some("22023" | "42704" | "55000") => ReadError::SnapshotGone {
-                    snapshot: self.snapshot.clone(),
+        let entered = self.entry.enter(&mut self.session);
+        entered.map_err(|source| match (&self.entry, source.sqlstate()) {
+            // The snapshot's file is gone, or its transaction is.
+            (Entry::Import(snapshot), Some("22023" | "42704" | "55000")) => {
+                ReadError::SnapshotGone {
+                    snapshot: snapshot.clone(),
                     source,
-                },
-                _ => ReadError::Read {
-                    what: "the snapshot".into(),
-                    source,
-                },
-            })
+                }
+            }
+            _ => ReadError::Read {
+                what: "the snapshot".into(),
+                source,
+            },
+        })?;
+        if self.is_on_loan() {
+            let sql = format!("SET LOCAL client_encoding = '{}'", self.encoding);
+            self.run("settings", &sql)?;
+        }
+        Ok(())
+    }
+
+    /// A cancel request that comes late meets this instead of the COPY.
+    fn leave(&mut self) -> Result<(), PgError> {
+        for _ in 1..LEAVES {
+            match self.entry.leave(&mut self.session) {
+                Err(error) if error.sqlstate() == Some("57014") => {}
+                left => return left,
+            }
+        }
+        self.entry.leave(&mut self.session)
     }
 
     /// Takes the reader's own lock, and only then looks whether the table is still the snapshot's:
@@ -171,7 +275,10 @@ impl Reader {
                 (self.waiting)(None);
                 return Ok(());
             }
-            self.run("a transaction", "ROLLBACK")?;
+            self.leave().map_err(|source| ReadError::Read {
+                what: "a transaction".to_owned(),
+                source,
+            })?;
             let holders = self.blockers(table)?;
             (self.waiting)(Some(format!("a lock on {}, behind {holders}", table.name)));
             self.enter_snapshot()?;
@@ -200,7 +307,7 @@ impl Reader {
         let rewritten = || ReadError::Rewritten {
             table: table.name.to_string(),
         };
-        let rows = match self.client.query(&sql) {
+        let rows = match self.session.query(&sql) {
             Ok(rows) => rows,
             Err(source) => match source.sqlstate() {
                 Some("55P03") => return Ok(false),
@@ -224,7 +331,7 @@ impl Reader {
             "SET LOCAL lock_timeout = '{LOCK_ATTEMPT_S}s'; LOCK TABLE {} IN ACCESS SHARE MODE",
             objects::lock_name(self.reads_pages()?)
         );
-        match self.client.execute(&sql) {
+        match self.session.execute(&sql) {
             Ok(_) => Ok(true),
             Err(source) if source.sqlstate() == Some("55P03") => Ok(false),
             Err(source) => Err(objects_failed(source)),
@@ -235,7 +342,7 @@ impl Reader {
         if let Some(known) = self.reads_pages {
             return Ok(known);
         }
-        let answer = objects::reads_pages(&mut self.client).map_err(objects_failed)?;
+        let answer = objects::reads_pages(&mut self.session).map_err(objects_failed)?;
         self.reads_pages = Some(answer);
         Ok(answer)
     }
@@ -248,7 +355,7 @@ impl Reader {
     }
 
     fn blockers(&mut self, table: &Table) -> Result<String, ReadError> {
-        blockers(&mut self.client, table.oid).map_err(|source| ReadError::Read {
+        blockers(&mut self.session, table.oid).map_err(|source| ReadError::Read {
             what: format!("the locks on {}", table.name),
             source,
         })
@@ -270,35 +377,63 @@ impl Reader {
             // However little the server thinks of the way that the plan has chosen.
             self.run("settings", "SET LOCAL enable_seqscan = off")?;
         }
-        let mut started = Instant::now();
-        let sql = self.copy_sql(table, part)?;
-        let mut copy = self.client.copy_out(&sql).map_err(failed)?;
-        loop {
-            let mut bytes = pool.take().ok_or(ReadError::Unwanted)?;
-            let more = copy.read(&mut bytes, BLOCK_BYTES).map_err(failed)?;
-            let took = started.elapsed();
-            if !bytes.is_empty()
-                && !take(Filled {
-                    part: index,
-                    bytes,
-                    took,
-                })
-            {
-                return Err(ReadError::Unwanted);
-            }
-            if !more {
-                return Ok(());
-            }
-            started = Instant::now();
+        let (sql, is_on_loan) = (self.copy_sql(table, part)?, self.is_on_loan());
+        let started = Instant::now();
+        let mut copy = self.session.copy_out(&sql).map_err(failed)?;
+        let mut take = |bytes, took| {
+            take(Filled {
+                part: index,
+                bytes,
+                took,
+            })
+        };
+        let ended = pump(&mut copy, started, pool, &mut take);
+        if matches!(ended, Ok(false)) && is_on_loan {
+            drain(&mut copy).map_err(failed)?;
+        }
+        match ended.map_err(failed)? {
+            true => Ok(()),
+            false => Err(ReadError::Unwanted),
         }
     }
 
     fn run(&mut self, what: &str, sql: &str) -> Result<String, ReadError> {
-        self.client.execute(sql).map_err(|source| ReadError::Read {
+        self.session.execute(sql).map_err(|source| ReadError::Read {
             what: what.to_owned(),
             source,
         })
     }
+}
+
+/// Reads a COPY to its end; false where nobody takes it.
+fn pump(
+    copy: &mut CopyOut<'_>,
+    mut started: Instant,
+    pool: &Pool,
+    take: &mut dyn FnMut(Buffer, Duration) -> bool,
+) -> Result<bool, PgError> {
+    loop {
+        let Some(mut bytes) = pool.take() else {
+            return Ok(false);
+        };
+        let more = copy.read(&mut bytes, BLOCK_BYTES)?;
+        if !bytes.is_empty() && !take(bytes, started.elapsed()) {
+            return Ok(false);
+        }
+        if !more {
+            return Ok(true);
+        }
+        started = Instant::now();
+    }
+}
+
+/// Reads the rest of a COPY for nobody, so that its connection stays of use.
+fn drain(copy: &mut CopyOut<'_>) -> Result<(), PgError> {
+    let mut bytes = Vec::new();
+    while copy.read(&mut bytes, BLOCK_BYTES)? {
+        bytes.clear();
+    }
+    Ok(())
 }
 
 fn objects_failed(source: PgError) -> ReadError {

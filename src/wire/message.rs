@@ -214,7 +214,7 @@ pub struct BlobInfo {
 /// The instant that the target will equal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// `pg_export_snapshot()`'s name.
+    /// `pg_export_snapshot()`'s name; of one that nobody imports `single`.
     pub name: String,
     /// RFC 3339, UTC.
     pub time: String,

@@ -10,7 +10,8 @@ use crate::{DATA, Said, pgpipe, under_way};
 /// Every field of a side, which scripts count on.
 const FIELDS: &str = "role state directory pid phase waiting_for bytes_done bytes_total rate \
     eta_seconds rows chunks_done chunks_total index_done index_total elapsed_seconds exit keeper hint";
-const KEEPER: &str = "pid snapshot_time snapshot_lsn age_seconds locked held_transaction_ids";
+const KEEPER: &str =
+    "pid snapshot_time snapshot_lsn age_seconds locked single held_transaction_ids";
 
 fn side(said: &Said) -> Value {
     let picture: Value = serde_json::from_str(&said.stdout).unwrap();

@@ -65,6 +65,8 @@ pub(super) struct Keeper {
     pub(super) age_seconds: u64,
     /// Whether it holds a lock on every table.
     pub(super) locked: bool,
+    /// Whether it is send itself, in its only session.
+    pub(super) single: bool,
     /// Transaction ids that vacuum on the source cannot pass because of it.
     pub(super) held_transaction_ids: Option<u64>,
 }
@@ -203,6 +205,7 @@ impl From<keeper::Standing> for Keeper {
             snapshot_lsn: standing.kept.snapshot.lsn.to_string(),
             age_seconds: standing.age_seconds,
             locked: standing.kept.locked,
+            single: standing.kept.single,
             held_transaction_ids: standing.held_xids,
         }
     }

@@ -73,8 +73,13 @@ fn counted(what: &str, done: Option<u64>, total: Option<u64>) -> Option<String> 
 }
 
 fn keeper(keeper: &Keeper) -> String {
+    let who = if keeper.single {
+        "send itself"
+    } else {
+        "keeper"
+    };
     let mut line = format!(
-        "keeper (process {}): snapshot of {}, {} old",
+        "{who} (process {}): snapshot of {}, {} old",
         keeper.pid,
         printable(&keeper.snapshot_time),
         units::seconds(keeper.age_seconds as f64)
@@ -85,6 +90,9 @@ fn keeper(keeper: &Keeper) -> String {
             ", holds NO locks (too few lock slots): each reader checks that its table was not rewritten"
         }
     };
+    if keeper.single {
+        line += ", ends with it";
+    }
     if let Some(ids) = keeper.held_transaction_ids {
         line += &format!(", holds back {} transaction ids", units::count(ids));
     }
@@ -103,6 +111,7 @@ mod tests {
             snapshot_lsn: "0/1".into(),
             age_seconds: 61,
             locked: true,
+            single: false,
             held_transaction_ids: Some(1234),
         };
         let line = keeper(&shown);

@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::pg::PgError;
 use crate::runtime::tools::Tool;
 use crate::selection::Selection;
 
 mod stderr;
+mod through;
+
+pub use through::dump_through;
 
 /// What comes into the archive. Owners, privileges and tablespaces always do: they are left out,
 /// where wished, when it is restored.
@@ -46,6 +50,10 @@ pub enum DumpError {
     },
     #[error("cannot read the schema archive {}", .path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("cannot let pg_dump into the session of the snapshot")]
+    Door(#[source] io::Error),
+    #[error("the session that pg_dump read through has failed")]
+    Session(#[from] PgError),
 }
 
 /// Dumps the schema into the file `out`: starts pg_dump and waits for it.
@@ -56,7 +64,7 @@ pub fn dump_schema(
     options: &DumpOptions,
     out: &Path,
 ) -> Result<DumpInfo, DumpError> {
-    Dump::start(tool, env, snapshot, options, out)?.wait()
+    Dump::start(tool, env, Some(snapshot), options, out)?.wait()
 }
 
 /// A running pg_dump; killed when dropped.
@@ -90,11 +98,11 @@ impl DumpAborter {
 
 impl Dump {
     /// Starts pg_dump with `env` (of `ConnInfo::tool_env`) as its only `PG*` environment. The file
-    /// `out` is created with mode 0600, or emptied.
+    /// `out` is created with mode 0600, or emptied. It imports `snapshot`, or sees what its connection shows.
     pub fn start(
         tool: &Tool,
         env: &[(String, String)],
-        snapshot: &str,
+        snapshot: Option<&str>,
         options: &DumpOptions,
         out: &Path,
     ) -> Result<Self, DumpError> {
@@ -194,7 +202,7 @@ fn command(tool: &Tool, env: &[(String, String)]) -> Command {
 }
 
 /// UTF-8, whatever the database's encoding: the target's session reads it so.
-fn arguments(snapshot: &str, options: &DumpOptions, out: &Path) -> Vec<OsString> {
+fn arguments(snapshot: Option<&str>, options: &DumpOptions, out: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec![
         "--format=custom".into(),
         "--schema-only".into(),
@@ -202,8 +210,8 @@ fn arguments(snapshot: &str, options: &DumpOptions, out: &Path) -> Vec<OsString>
         // Behind somebody who waits for ACCESS EXCLUSIVE it would wait for ever.
         "--lock-wait-timeout=10min".into(),
         "--encoding=UTF8".into(),
-        format!("--snapshot={snapshot}").into(),
     ];
+    arguments.extend(snapshot.map(|name| format!("--snapshot={name}").into()));
     if !options.selection.is_all() {
         arguments.push("--strict-names".into());
     }
@@ -228,7 +236,7 @@ mod tests {
                 ..Selection::default()
             },
         };
-        let arguments = arguments("0-1", &options, Path::new("-x"));
+        let arguments = arguments(Some("0-1"), &options, Path::new("-x"));
         assert!(arguments.contains(&"--strict-names".into()));
         assert!(arguments.contains(&"--exclude-schema=\"a*\"\"b\"".into()));
         assert!(arguments.ends_with(&["--file".into(), "-x".into()]));
@@ -260,7 +268,7 @@ mod tests {
     fn an_aborted_dump_ends_at_once() {
         let (dir, tool) = script("#!/bin/sh\nexec sleep 600\n");
         let out = dir.path().join("out");
-        let dump = Dump::start(&tool, &[], "x", &DumpOptions::default(), &out).unwrap();
+        let dump = Dump::start(&tool, &[], Some("x"), &DumpOptions::default(), &out).unwrap();
         let aborter = dump.aborter();
         let waiting = std::thread::spawn(move || dump.wait());
         aborter.abort();

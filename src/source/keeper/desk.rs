@@ -3,10 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
@@ -26,14 +29,17 @@ pub(super) enum Event {
 pub(super) struct Held {
     pub(super) kept: Kept,
     pub(super) since: Instant,
-    pub(super) info: ConnInfo,
-    pub(super) backend_pid: i32,
+    /// Where to ask for its age, and of which backend; nothing where there is to be one session alone.
+    pub(super) asks: Option<(ConnInfo, i32)>,
 }
 
-/// The keeper's end of the socket's threads: readable when there are events.
+/// The keeper's end of the socket's threads: readable when there are events. Dropped, nobody new is let
+/// in, and who waits for an answer sees the end of it.
 pub(super) struct Desk {
     events: Receiver<Event>,
     bell: UnixStream,
+    listener: UnixListener,
+    closed: Arc<AtomicBool>,
 }
 
 impl Desk {
@@ -51,6 +57,19 @@ impl AsFd for Desk {
     }
 }
 
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.closed.store(true, Relaxed);
+        // Ends the accept that blocks; an error means that there is none.
+        let _ = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both);
+        for event in self.events.try_iter() {
+            if let Event::Release(stream) | Event::Watch(stream) = event {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+    }
+}
+
 /// The other end, shared by the threads.
 struct Post {
     held: Held,
@@ -59,10 +78,12 @@ struct Post {
 }
 
 impl Post {
-    fn tell(&self, event: Event) {
-        let _ = self.events.send(event);
+    /// Fails where the keeper has ended.
+    fn tell(&self, event: Event) -> io::Result<()> {
+        let told = self.events.send(event);
         // A bell that is full rings already.
         let _ = (&self.bell).write(&[0]);
+        told.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
@@ -80,20 +101,32 @@ pub(super) fn listen(dir: &Path, held: Held) -> io::Result<Desk> {
         events: sender,
         bell: theirs,
     });
+    let desk = Desk {
+        events,
+        bell: ours,
+        listener: listener.try_clone()?,
+        closed: Arc::default(),
+    };
+    let closed = Arc::clone(&desk.closed);
     std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
+        for stream in listener.incoming() {
+            if closed.load(Relaxed) {
+                return;
+            }
             let post = Arc::clone(&post);
-            std::thread::spawn(move || serve(stream, &post));
+            if let Ok(stream) = stream {
+                std::thread::spawn(move || serve(stream, &post));
+            }
         }
     });
-    Ok(Desk { events, bell: ours })
+    Ok(desk)
 }
 
 fn serve(stream: UnixStream, post: &Post) {
     let mut in_touch = false;
     let _ = converse(stream, post, &mut in_touch);
     if in_touch {
-        post.tell(Event::Left);
+        let _ = post.tell(Event::Left);
     }
 }
 
@@ -110,13 +143,13 @@ fn converse(stream: UnixStream, post: &Post, in_touch: &mut bool) -> io::Result<
         match line.trim_end() {
             "hello" => {
                 if !std::mem::replace(in_touch, true) {
-                    post.tell(Event::InTouch);
+                    post.tell(Event::InTouch)?;
                 }
                 writeln!(&stream, "{}", serde_json::to_string(&post.held.kept)?)?;
             }
             "status" => writeln!(&stream, "{}", serde_json::to_string(&standing(&post.held))?)?,
-            "release" => post.tell(Event::Release(stream.try_clone()?)),
-            "watch" => post.tell(Event::Watch(stream.try_clone()?)),
+            "release" => post.tell(Event::Release(stream.try_clone()?))?,
+            "watch" => post.tell(Event::Watch(stream.try_clone()?))?,
             _ => return Ok(()),
         }
     }
@@ -134,10 +167,12 @@ fn standing(held: &Held) -> Standing {
 
 /// In a session of its own: within the keeper's transaction the age of its snapshot never changes.
 fn held_xids(held: &Held) -> Result<Option<u64>, PgError> {
-    let mut client = session::open(&held.info, "pgpipe keeper status", "UTF8")?;
+    let Some((info, pid)) = &held.asks else {
+        return Ok(None);
+    };
+    let mut client = session::open(info, "pgpipe keeper status", "UTF8")?;
     let rows = client.query(&format!(
-        "SELECT age(backend_xmin) FROM pg_stat_activity WHERE pid = {}",
-        held.backend_pid
+        "SELECT age(backend_xmin) FROM pg_stat_activity WHERE pid = {pid}"
     ))?;
     match rows.first().and_then(|row| row.get(0)) {
         Some(age) => Ok(age.parse().ok()),

@@ -6,9 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Birth, Kept, LOG, Spec, Standing, socket_path};
+use crate::source::single::Single;
 
 /// The keeper answers from memory; longer means that it hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -37,10 +39,11 @@ pub enum KeeperError {
 }
 
 /// A live keeper, in touch until dropped.
-#[derive(Debug)]
 pub struct Keeper {
     kept: Kept,
     stream: UnixStream,
+    /// The one session, where that is the way and this process has it.
+    single: Option<Arc<Single>>,
 }
 
 impl Keeper {
@@ -82,7 +85,24 @@ impl Keeper {
         stream.set_write_timeout(Some(ANSWER_LIMIT))?;
         stream.write_all(b"hello\n")?;
         let kept = serde_json::from_str(&read_line(&stream)?)?;
-        Ok(Self { kept, stream })
+        Ok(Self {
+            kept,
+            stream,
+            single: None,
+        })
+    }
+
+    /// The keeper of a session that this process has.
+    pub(super) fn through(self, single: Arc<Single>) -> Self {
+        Self {
+            single: Some(single),
+            ..self
+        }
+    }
+
+    /// The session that everything is to be read through, where there is to be one alone.
+    pub fn single(&self) -> Option<&Arc<Single>> {
+        self.single.as_ref()
     }
 
     pub fn kept(&self) -> &Kept {
@@ -104,7 +124,7 @@ impl Keeper {
         let mut stream = Self::find(dir)?.stream;
         stream.set_read_timeout(None).ok()?;
         stream.write_all(b"watch\n").ok()?;
-        Some(Watch(std::sync::Arc::new(stream)))
+        Some(Watch(Arc::new(stream)))
     }
 }
 
@@ -120,13 +140,13 @@ pub fn standing(dir: &Path) -> Option<Standing> {
 
 /// A connection to the keeper that exists to see it end; dropping it ends the watch.
 #[derive(Debug)]
-pub struct Watch(std::sync::Arc<UnixStream>);
+pub struct Watch(Arc<UnixStream>);
 
 impl Watch {
     /// What blocks until the keeper has ended or the watch is dropped, and then says whether
     /// somebody released it; for a thread of its own.
     pub fn ended(&self) -> impl FnOnce() -> bool + Send + 'static {
-        let stream = std::sync::Arc::clone(&self.0);
+        let stream = Arc::clone(&self.0);
         move || (&*stream).read(&mut [0; 1]).is_ok_and(|told| told > 0)
     }
 }

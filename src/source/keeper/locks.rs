@@ -1,6 +1,5 @@
 //! ACCESS SHARE on every table to be read: a snapshot alone does not stop TRUNCATE.
 
-use super::Birth;
 use crate::pg::{Client, PgError};
 use crate::schema::quote_ident_always;
 use crate::source::blockers::blockers;
@@ -25,7 +24,7 @@ const SHARE: usize = 2;
 pub(super) fn take(
     client: &mut Client,
     tables: &[Listed],
-    say: &mut dyn FnMut(Birth),
+    waiting: &mut dyn FnMut(String),
 ) -> Result<bool, PgError> {
     if tables.len() > slots(client)? / SHARE {
         return Ok(false);
@@ -33,7 +32,7 @@ pub(super) fn take(
     client.execute("SAVEPOINT locks")?;
     client.execute(&format!("SET LOCAL lock_timeout = '{ATTEMPT_MS}ms'"))?;
     for batch in tables.chunks(BATCH) {
-        match lock_batch(client, batch, say) {
+        match lock_batch(client, batch, waiting) {
             Ok(()) => {}
             Err(error) if error.sqlstate() == Some("53200") => {
                 client.execute("ROLLBACK TO SAVEPOINT locks")?;
@@ -54,12 +53,12 @@ fn slots(client: &mut Client) -> Result<usize, PgError> {
 fn lock_batch(
     client: &mut Client,
     batch: &[Listed],
-    say: &mut dyn FnMut(Birth),
+    waiting: &mut dyn FnMut(String),
 ) -> Result<(), PgError> {
     match try_lock(client, batch) {
         Err(error) if is_wait_or_gone(&error) => batch
             .iter()
-            .try_for_each(|table| lock_one(client, table, say)),
+            .try_for_each(|table| lock_one(client, table, waiting)),
         other => other,
     }
 }
@@ -69,17 +68,14 @@ fn lock_batch(
 fn lock_one(
     client: &mut Client,
     table: &Listed,
-    say: &mut dyn FnMut(Birth),
+    waiting: &mut dyn FnMut(String),
 ) -> Result<(), PgError> {
     for attempt in 1.. {
         match try_lock(client, std::slice::from_ref(table)) {
             Err(error) if error.sqlstate() == Some("42P01") => return Ok(()),
             Err(error) if error.sqlstate() == Some("55P03") && attempt < ATTEMPTS => {
                 let holders = blockers(client, table.oid)?;
-                say(Birth::Waiting(format!(
-                    "a lock on {}, held by {holders}",
-                    table.name
-                )));
+                waiting(format!("a lock on {}, held by {holders}", table.name));
             }
             other => return other,
         }

@@ -4,14 +4,20 @@
 //! [`process`] is its body; [`Keeper`] is send's hold on it. They talk over a Unix socket in
 //! send's state directory. As long as a send is connected the keeper lives; after the last one it
 //! waits `--keep-snapshot` for the next, then ends. `release` ends it at once.
+//!
+//! Where everything is read through one connection, send keeps the snapshot itself ([`here`]): it
+//! answers at the same socket, and the snapshot ends with it.
 
 mod desk;
+mod here;
 mod hold;
 mod locks;
 pub mod process;
+mod taking;
 
 use serde::{Deserialize, Serialize};
 
+pub use here::{Here, keep_here, take_here};
 pub use hold::{Keeper, KeeperError, Watch, standing};
 
 use crate::selection::Selection;
@@ -42,6 +48,9 @@ pub struct Kept {
     /// Whether ACCESS SHARE is held on every table; if not, the readers' check carries it alone.
     pub locked: bool,
     pub pid: u32,
+    /// Whether send keeps it itself, in the one session that it has.
+    #[serde(default)]
+    pub single: bool,
 }
 
 /// How a keeper is, for people.

@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::desk::{self, Desk, Event, Held};
-use super::{Birth, Kept, Spec, locks};
+use super::taking::{TakeError, take_snapshot};
+use super::{Birth, Kept, Spec};
 use crate::pg::{Client, ConnInfo, PgError, session};
-use crate::selection::Selection;
-use crate::source::{catalog, choice};
-use crate::wire::message::Snapshot;
 
 /// How often the keeper asks its server for a sign of life, so that a firewall's idle timer never
 /// sees an idle connection. A terminated session is noticed at once, a host that is gone by this.
-const PULSE: Duration = Duration::from_secs(2);
+pub(super) const PULSE: Duration = Duration::from_secs(2);
 /// How long a release waits for a server that does not answer; whoever asked for it waits 10 s.
 const ROLLBACK_LIMIT: Duration = Duration::from_secs(4);
 
@@ -31,8 +29,13 @@ pub enum ProcessError {
     Postgres(#[from] PgError),
     #[error("cannot use the keeper's directory {dir}")]
     Directory { dir: String, source: std::io::Error },
-    #[error("{0}")]
-    Rewritten(String),
+    /// Send has one already.
+    #[error(
+        "no second connection to the source is to be had ({0}); --snapshot single reads all through one"
+    )]
+    NoSecond(#[source] PgError),
+    #[error(transparent)]
+    Take(#[from] TakeError),
 }
 
 /// Runs a keeper until it is released or nobody needs it; returns once nothing is held any more.
@@ -61,7 +64,7 @@ pub fn run(dir: &Path) -> Result<(), ProcessError> {
         }
         Err(error) => {
             say(match &error {
-                ProcessError::Rewritten(name) => Birth::Rewritten(name.clone()),
+                ProcessError::Take(TakeError::Rewritten(name)) => Birth::Rewritten(name.clone()),
                 other => Birth::Failed(other.to_string()),
             });
             Err(error)
@@ -75,15 +78,22 @@ fn born(dir: &Path, say: &mut dyn FnMut(Birth)) -> Result<Born, ProcessError> {
     let spec = read_spec()?;
     let info = ConnInfo::resolve(&spec.source, &|name| std::env::var(name).ok())?;
     let application_name = format!("pgpipe keeper {}", spec.migration);
-    let mut client = session::open(&info, &application_name, "UTF8")?;
-    let kept = take_snapshot(&mut client, &spec.selection, say)?;
+    let mut client = session::open(&info, &application_name, "UTF8").map_err(|error| {
+        match error.sqlstate() {
+            // No slot of the server's is left, or a pooler (08P01) has none.
+            Some("53300" | "08P01") => ProcessError::NoSecond(error),
+            _ => error.into(),
+        }
+    })?;
+    client.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+    let mut waiting = |what| say(Birth::Waiting(what));
+    let kept = take_snapshot(&mut client, true, &spec.selection, &mut waiting)?;
     // Also asks whether send still lives: from here on the socket may be another keeper's.
     say(Birth::Waiting("the keeper's socket".into()));
     let held = Held {
         kept: kept.clone(),
         since: Instant::now(),
-        info,
-        backend_pid: client.backend_pid(),
+        asks: Some((info, client.backend_pid())),
     };
     let desk = desk::listen(dir, held).map_err(|source| ProcessError::Directory {
         dir: dir.display().to_string(),
@@ -99,40 +109,6 @@ fn read_spec() -> Result<Spec, ProcessError> {
         .read_to_string(&mut text)
         .map_err(|e| ProcessError::Spec(e.to_string()))?;
     serde_json::from_str(&text).map_err(|e| ProcessError::Spec(e.to_string()))
-}
-
-/// Exports the snapshot, locks every table in it, and makes sure that none was rewritten between.
-fn take_snapshot(
-    client: &mut Client,
-    selection: &Selection,
-    say: &mut dyn FnMut(Birth),
-) -> Result<Kept, ProcessError> {
-    client.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-    let rows = client.query(include_str!("snapshot.sql"))?;
-    let row = rows
-        .first()
-        .ok_or_else(|| ProcessError::Spec("the server exported no snapshot".into()))?;
-    let snapshot = Snapshot {
-        name: row.text(0)?.to_owned(),
-        time: row.text(1)?.to_owned(),
-        lsn: row.parse(2)?,
-    };
-    let system_identifier = row.text(3)?.to_owned();
-    let choice = choice::choose(client, selection)?;
-    let tables = catalog::list(client, &choice)?;
-    let locked = locks::take(client, &tables, say)?;
-    if let Some(table) = catalog::list(client, &choice)?
-        .into_iter()
-        .find(|t| t.was_rewritten())
-    {
-        return Err(ProcessError::Rewritten(table.name.to_string()));
-    }
-    Ok(Kept {
-        snapshot,
-        system_identifier,
-        locked,
-        pid: std::process::id(),
-    })
 }
 
 /// Holds the transaction until released, forgotten for `keep`, or ended by the server; returns who

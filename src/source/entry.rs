@@ -1,0 +1,36 @@
+//! How a session comes into the snapshot, and out of it again.
+
+use crate::pg::{Client, PgError};
+use crate::schema::quote_literal;
+
+/// What a session does to see the snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// Begins a transaction that imports it, by `pg_export_snapshot()`'s name.
+    Import(String),
+    /// Nothing: its transaction is the snapshot. A savepoint stands for a transaction in it, so that
+    /// locks, settings and errors end with that.
+    Within,
+}
+
+impl Entry {
+    pub fn enter(&self, client: &mut Client) -> Result<(), PgError> {
+        let sql = match self {
+            Self::Import(name) => format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+                quote_literal(name)
+            ),
+            Self::Within => "SAVEPOINT entry".to_owned(),
+        };
+        client.execute(&sql).map(drop)
+    }
+
+    /// Also after an error.
+    pub fn leave(&self, client: &mut Client) -> Result<(), PgError> {
+        let sql = match self {
+            Self::Import(_) => "ROLLBACK",
+            Self::Within => "ROLLBACK TO SAVEPOINT entry; RELEASE SAVEPOINT entry",
+        };
+        client.execute(sql).map(drop)
+    }
+}

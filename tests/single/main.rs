@@ -1,0 +1,55 @@
+//! `--snapshot single`: a whole database through one connection, and of one instant all the same.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod door;
+mod elsewhere;
+mod ends;
+#[path = "../crashes/journal.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part of this")]
+mod journal;
+mod lent;
+mod options;
+mod pooler;
+mod poolers;
+#[path = "../support/mod.rs"]
+mod support;
+mod watcher;
+mod whole;
+
+use std::time::Duration;
+
+use support::{Databases, End, Run, assert_equal, assert_nothing_left, start_recv, start_send};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const SINGLE: [&str; 2] = ["--snapshot", "single"];
+
+/// Two tables of some six chunks each; their rows do not compress much.
+const DATA: &str = "CREATE TABLE first (i int PRIMARY KEY, s text NOT NULL);
+    INSERT INTO first SELECT g, (SELECT string_agg(md5((g * 31 + i)::text), '')
+        FROM generate_series(1, 8) i) FROM generate_series(1, 22000) g;
+    CREATE TABLE second (i int PRIMARY KEY, s text NOT NULL);
+    INSERT INTO second SELECT g, (SELECT string_agg(md5((g * 37 + i)::text), '')
+        FROM generate_series(1, 8) i) FROM generate_series(1, 20000) g;
+    CREATE INDEX ON second (s);";
+/// A rate that makes them take four seconds.
+const SLOW: [&str; 4] = ["--rate", "16Mbit", "--chunk-size", "1MiB"];
+
+/// Both sides, send through one connection and slowly.
+fn start_both(dbs: &Databases, send: &[&str]) -> (Run, Run) {
+    let recv = start_recv(dbs, &["--keep-journal"]);
+    let args = [&SINGLE[..], &SLOW, send].concat();
+    (start_send(dbs, &args), recv)
+}
+
+/// Both end well, the databases are equal, and nothing is left.
+#[track_caller]
+fn finish(dbs: &Databases, send: Run, recv: Run) -> End {
+    let (send, recv) = (send.wait(), recv.wait());
+    send.must_end(0);
+    recv.must_end(0);
+    dbs.target_sql("DROP SCHEMA IF EXISTS pgpipe CASCADE");
+    assert_equal(dbs);
+    assert_nothing_left(dbs);
+    send
+}
