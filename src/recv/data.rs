@@ -118,11 +118,13 @@ async fn settle_with(
     mut moving: Option<&mut Moving>,
 ) -> Result<Standing, Break> {
     let meter = Arc::clone(&context.display.meter);
+    let intake = Arc::clone(&context.installed().intake);
+    let mut stopped = None;
     loop {
         while let Some(event) = moving.as_mut().and_then(|m| m.happened.try_recv().ok()) {
             note(context, event)?;
         }
-        if let Some(standing) = context.installed().intake.begin_link() {
+        if let Some(standing) = intake.begin_link() {
             meter.waiting_for(None);
             return Ok(standing);
         }
@@ -130,6 +132,11 @@ async fn settle_with(
             return Err(RecvError::Protocol("an attempt that nobody writes").into());
         };
         meter.waiting_for(Some("the target to commit what it has".into()));
+        if stopped.is_none() {
+            // Send cannot go on before that.
+            stopped = Some(intake.clock.stop());
+            talk.say(&ToSend::Settling).await?;
+        }
         tokio::select! {
             Some(event) = moving.happened.recv() => note(context, event)?,
             heard = talk.hear() => {

@@ -307,8 +307,9 @@ impl<'a> Inbound<'a> {
     /// Reads from the connection of the moment; a new one has the current block from its beginning.
     async fn read_on(&mut self, bytes: &mut [u8]) -> Result<(), WorkError> {
         if self.stream.is_none() {
-            let next = timeout(self.patience(), self.feed.next()).await;
-            self.stream = next.ok().flatten();
+            let clock = &self.shared.intake.clock;
+            let next = clock.limit(self.patience(), self.feed.next()).await;
+            self.stream = next.flatten();
         }
         // Nobody goes on with it.
         let Fed { stream, .. } = self.stream.as_mut().ok_or(WorkError::Over)?;

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::chunk::{Attempt, ChunkId, Held, Plan, TableIndex};
 use crate::ledger::{ClaimError, Opened, Receiving, Standing, Taken};
-use crate::runtime::lock;
+use crate::runtime::{Clock, lock};
 use crate::transport::RecvStream;
 
 /// Shared by the session, which hands streams in and marks what the journal has, and by the workers,
@@ -18,6 +18,8 @@ pub(super) struct Intake {
     /// There is something to be told of blocks that were received.
     news: Notify,
     stopped: watch::Sender<bool>,
+    /// Of the time for which attempts wait for a connection.
+    pub(super) clock: Clock,
 }
 
 struct State {
@@ -94,6 +96,7 @@ impl Intake {
             }),
             news: Notify::new(),
             stopped: watch::Sender::new(false),
+            clock: Clock::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 mod brake;
 mod budget;
 mod buffers;
+mod clock;
 mod patience;
 mod throttle;
 pub mod tools;
@@ -12,6 +13,7 @@ mod workers;
 pub use brake::{Brake, Slot};
 pub use budget::{BLOCK_BYTES, Budget, MAX_JOBS, MIN_MEMORY};
 pub use buffers::{Buffer, Pool};
+pub use clock::{Clock, Stopped};
 pub use patience::{Company, Patience};
 pub use throttle::Throttle;
 pub use workers::{Panicked, Workers, blocking, dispose, lock, panicked};

@@ -18,7 +18,7 @@ use crate::codec::{ChunkParams, Tuner};
 use crate::ledger::Sending;
 use crate::pg::session::transfer_encoding;
 use crate::report::one_line;
-use crate::runtime::{Brake, Budget, Panicked, Throttle, Workers, dispose, lock};
+use crate::runtime::{Brake, Budget, Panicked, Stopped, Throttle, Workers, dispose, lock};
 use crate::source::reader::{ReadError, Sessions};
 use crate::transport::Connection;
 use crate::wire::message::{ToRecv, ToSend};
@@ -77,6 +77,11 @@ impl Moving {
             agreed: context.agreed.clone(),
             _workers: workers,
         }
+    }
+
+    /// Attempts grow no older as long as this lives.
+    pub(super) fn stop_clock(&self) -> Stopped {
+        self.shared.outbox.stop_clock()
     }
 
     /// Whether the threads cannot go on: the journal has lost what it had, as a crash of the target took

@@ -193,6 +193,8 @@ async fn await_schema(context: &Context, talk: &mut Talk, ready: &Ready) -> Resu
         true => KeeperWatch::start(context.state.path()),
         false => KeeperWatch::of_none(),
     };
+    // Until recv is ready, or the session over.
+    let mut _clock = None;
     loop {
         let heard = tokio::select! {
             heard = talk.hear() => heard?,
@@ -203,6 +205,10 @@ async fn await_schema(context: &Context, talk: &mut Talk, ready: &Ready) -> Resu
                 meter.waiting_for(Some(format!(
                     "the schema on the target ({done} of {total} objects)"
                 )));
+            }
+            ToSend::Settling => {
+                meter.waiting_for(Some("the target to commit what it has".into()));
+                _clock = context.moving.as_ref().map(|moving| moving.stop_clock());
             }
             ToSend::Ready {
                 committed,

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use super::worker::WorkError;
 use crate::chunk::{Attempt, ChunkId, Held};
 use crate::ledger::{Again, Sending, has_lost};
-use crate::runtime::lock;
+use crate::runtime::{Clock, Stopped, lock};
 use crate::transport::Connection;
 
 /// Shared by the session, which alone attaches connections and tells what recv said, and by the
@@ -24,6 +23,7 @@ pub(super) struct Outbox {
     limit_bytes: usize,
     /// How long an attempt outlives a lost connection.
     stall: Duration,
+    clock: Clock,
 }
 
 struct State {
@@ -51,7 +51,13 @@ impl Outbox {
             changed: watch::Sender::new(()),
             limit_bytes,
             stall,
+            clock: Clock::default(),
         }
+    }
+
+    /// No attempt is given up for want of a connection as long as this lives.
+    pub(super) fn stop_clock(&self) -> Stopped {
+        self.clock.stop()
     }
 
     /// The next chunk to read, as soon as there is one and a connection; nothing when all are
@@ -86,7 +92,7 @@ impl Outbox {
             }
             Ok(()) => None,
         });
-        let waited = timeout(self.stall, waiting).await;
+        let waited = self.clock.limit(self.stall, waiting).await;
         waited.unwrap_or(Err(WorkError::Over))
     }
 
@@ -99,11 +105,11 @@ impl Outbox {
     ) -> Result<(), WorkError> {
         loop {
             let keeping = self.try_keep(attempt, block, sealed);
-            match timeout(self.stall, keeping).await {
-                Ok(kept) => return kept,
+            match self.clock.limit(self.stall, keeping).await {
+                Some(kept) => return kept,
                 // No COPY stays open on the source without a connection.
-                Err(_) if lock(&self.state).link.is_none() => return Err(WorkError::Over),
-                Err(_) => {}
+                None if lock(&self.state).link.is_none() => return Err(WorkError::Over),
+                None => {}
             }
         }
     }

@@ -89,6 +89,9 @@ pub enum ToSend {
     /// In place of [`ToSend::Ready`], once: tables of a data-only migration whose rows must travel
     /// otherwise into what the target has. The plan is to be offered again with that.
     Adapt { tables: Vec<Adaptation> },
+    /// Before [`ToSend::Ready`], where that takes its time: the server is still to say how
+    /// transactions of an earlier connection end. No attempt grows older meanwhile.
+    Settling,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
