@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::RecvError;
 use super::ending::show_built;
@@ -16,7 +17,7 @@ use crate::chunk::{Attempt, ChunkId};
 use crate::codec::{ChunkParams, MAX_WINDOW_LOG};
 use crate::ledger::{ClaimError, Standing};
 use crate::pg::session::transfer_encoding;
-use crate::runtime::{BLOCK_BYTES, Brake, Pool, Workers, dispose};
+use crate::runtime::{BLOCK_BYTES, Brake, Pool, Workers, dispose, panicked};
 use crate::sink::writer::Written;
 use crate::transport::{RecvStream, TransportError};
 use crate::wire::message::{StreamHeader, ToRecv, ToSend};
@@ -188,14 +189,19 @@ async fn write_all(
     let connection = talk.connection().clone();
     let mut built = context.installed().builder.watch();
     let intake = Arc::clone(&moving.shared.intake);
+    // As many at most as QUIC lets send open.
+    let mut opening = JoinSet::new();
     while !context.installed().intake.all_committed() {
         tokio::select! {
             message = talk.hear() => {
                 message?;
                 return Err(RecvError::Protocol("a message out of turn").into());
             }
-            stream = connection.accept_data(), if !moving.shared.intake.has_orphans() => {
-                take(talk, moving, stream?).await?;
+            stream = connection.accept_data(), if !intake.has_orphans() => {
+                opening.spawn(opened(stream?));
+            }
+            Some(opened) = opening.join_next(), if !intake.has_orphans() => {
+                take(moving, opened.unwrap_or_else(|error| Err(panicked(error).into())))?;
             }
             held = intake.news() => talk.say(&ToSend::Received(held)).await?,
             Some(event) = moving.happened.recv() => match event {
@@ -212,13 +218,21 @@ async fn write_all(
     Ok(())
 }
 
-/// Reads a stream's header and claims its chunk: nothing outside the plan, nothing twice. A stream
-/// that send has broken off already is nothing.
-async fn take(talk: &Talk, moving: &Moving, mut stream: RecvStream) -> Result<(), Break> {
-    let reading = fetch::read_header(&mut stream);
-    let header = match talk.unless_stopped(reading).await? {
+/// A stream with its header read.
+type Opened = (StreamHeader, RecvStream);
+
+/// Reads a stream's header; beside all else, as send may be slow with it.
+async fn opened(mut stream: RecvStream) -> Result<Opened, RecvError> {
+    let header = fetch::read_header(&mut stream).await?;
+    Ok((header, stream))
+}
+
+/// Claims a stream's chunk: nothing outside the plan, nothing twice. A stream that send has broken
+/// off already is nothing.
+fn take(moving: &Moving, opened: Result<Opened, RecvError>) -> Result<(), Break> {
+    let (header, stream) = match opened {
         Err(RecvError::Transport(TransportError::Reset { .. })) => return Ok(()),
-        header => header?,
+        opened => opened?,
     };
     match header {
         StreamHeader::Chunk { attempt, params } => Ok(moving.begin(attempt, params, stream)?),

@@ -1,6 +1,6 @@
 //! Chunks and attempts that are not to be had, and streams that end where they may not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgpipe::chunk::Attempt;
 use pgpipe::codec::ChunkParams;
@@ -12,6 +12,8 @@ use crate::rows::{blocks, chunk_end};
 use crate::scene::Scene;
 
 const OUT_OF_TURN: &str = "send sent a chunk out of turn";
+/// A third of what recv waits for a header.
+const SOON: Duration = Duration::from_secs(10);
 const PLAIN: ChunkParams = ChunkParams::UNCOMPRESSED;
 
 fn chunk(attempt: Attempt) -> StreamHeader {
@@ -116,6 +118,25 @@ fn streams_that_end_early_or_late_are_refused() {
             let _ = stream.stopped().await;
         },
     );
+    scene.completes();
+}
+
+/// recv waits for the header beside all else.
+#[test]
+fn a_stream_without_its_header_holds_no_other_up() {
+    let scene = Scene::new("no_header", &["--stall", "2s"]);
+    scene.runs(async |client| {
+        client.resume().await;
+        let mut silent = client.connection.open_uni().await.unwrap();
+        silent.write_all(&[8, 0]).await.unwrap();
+        let begun = Instant::now();
+        let attempt = client.again();
+        let mut stream = client.stream(&chunk(attempt)).await;
+        stream.write_all(&blocks(&[0])[0]).await.unwrap();
+        received(client, 1).await;
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    });
+    scene.is_unharmed();
     scene.completes();
 }
 
