@@ -148,6 +148,11 @@ impl Plan {
         self.chunks.get(id.0 as usize)
     }
 
+    /// A chunk that a ledger of this plan has given out.
+    pub fn claimed(&self, id: ChunkId) -> &Chunk {
+        self.chunk(id).expect("claimed chunks are in the plan")
+    }
+
     pub fn bytes(&self) -> u64 {
         self.chunks.iter().map(|c| c.bytes).sum()
     }

@@ -56,7 +56,7 @@ impl<'a> Inbound<'a> {
         Self {
             shared,
             attempt,
-            chunk: shared.chunk(attempt.chunk),
+            chunk: shared.plan.claimed(attempt.chunk),
             decoder,
             feed,
             stream: None,

@@ -21,7 +21,7 @@ use crate::runtime::Brake;
 use crate::runtime::tools::{self, Tools};
 use crate::schema::Table;
 use crate::sink::archive::{Archive, RestoreOptions};
-use crate::sink::clean::CLEANED;
+use crate::sink::clean::{CLEANED, Cleaning};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::{self, Restorer, Schema};
 use crate::sink::existing::{self, CompareError, Existing};
@@ -65,43 +65,10 @@ impl Installation {
         )?;
         let schema = Arc::new(self.schema(client.server_version())?);
         journal.require_apart(&plan, &schema.toc)?;
-        let mut cleaning = None;
-        if journal.exists(&mut client)? {
-            let begun = journal.begun(&mut client)?;
-            if begun.plan_digest != self.offer.plan.digest {
-                return Err(JournalError::Plan.into());
-            }
-            if begun.moment != self.offer.snapshot.moment() {
-                return Err(JournalError::Moment.into());
-            }
-            if plan.has_large_objects() {
-                objects::unlink(&mut client, &journal, Whose::BegunAgain)?;
-            }
-            if !journal.made(&mut client)?.contains(CLEANED) {
-                let existing = journal.existing(&mut client)?;
-                cleaning = self.rehearsed(&journal, self.mess(&schema, &plan, &existing))?;
-            }
-        } else {
-            let existing = self.judge_tables(&mut client, &schema, &plan)?;
-            cleaning = self.rehearsed(&journal, self.mess(&schema, &plan, &existing))?;
-            let warning = self
-                .room
-                .as_ref()
-                .and_then(|room| room.warning(plan.bytes()));
-            if let Some(warning) = warning {
-                (self.say)(&warning);
-            }
-            let target = Target::look(&mut client, self.info.to_string(), journal.schema())?;
-            let target = target.with_roles(&self.offer.role_map);
-            self.state.write(TARGET, &target)?;
-            journal.create(
-                &mut client,
-                &self.options.migration,
-                &self.greet.source,
-                &self.offer,
-                &existing,
-            )?;
-        }
+        let cleaning = match journal.exists(&mut client)? {
+            true => self.go_on(&mut client, &journal, &schema, &plan)?,
+            false => self.begin(&mut client, &journal, &schema, &plan)?,
+        };
         if let Some(cleaning) = cleaning {
             cleaning.run()?;
         }
@@ -120,6 +87,53 @@ impl Installation {
             as_replica,
             ..migration
         })
+    }
+
+    /// Holds the journal against the offer; what is still to be cleaned away.
+    fn go_on(
+        &self,
+        client: &mut Client,
+        journal: &Journal,
+        schema: &Arc<Schema>,
+        plan: &Arc<Plan>,
+    ) -> Result<Option<Cleaning>, RecvError> {
+        let begun = journal.begun(client)?;
+        if begun.plan_digest != self.offer.plan.digest {
+            return Err(JournalError::Plan.into());
+        }
+        if begun.moment != self.offer.snapshot.moment() {
+            return Err(JournalError::Moment.into());
+        }
+        if plan.has_large_objects() {
+            objects::unlink(client, journal, Whose::BegunAgain)?;
+        }
+        if journal.made(client)?.contains(CLEANED) {
+            return Ok(None);
+        }
+        let existing = journal.existing(client)?;
+        self.rehearsed(journal, self.mess(schema, plan, &existing))
+    }
+
+    /// Makes the journal, where nothing is in the way; what is to be cleaned away.
+    fn begin(
+        &self,
+        client: &mut Client,
+        journal: &Journal,
+        schema: &Arc<Schema>,
+        plan: &Arc<Plan>,
+    ) -> Result<Option<Cleaning>, RecvError> {
+        let existing = self.judge_tables(client, schema, plan)?;
+        let cleaning = self.rehearsed(journal, self.mess(schema, plan, &existing))?;
+        let room = self.room.as_ref();
+        if let Some(warning) = room.and_then(|room| room.warning(plan.bytes())) {
+            (self.say)(&warning);
+        }
+        let target = Target::look(client, self.info.to_string(), journal.schema())?;
+        let target = target.with_roles(&self.offer.role_map);
+        self.state.write(TARGET, &target)?;
+        let (name, source) = (&self.options.migration, &self.greet.source);
+        journal.create(client, name, source, &self.offer, &existing)?;
+        Ok(cleaning)
     }
 
     /// Refuses tables that stand in the way, or that rows do not fit into; what rows are written to

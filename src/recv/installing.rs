@@ -8,7 +8,7 @@ use super::RecvError;
 use super::installation::Installation;
 use super::migration::Migration;
 use super::session::{Break, Context, Ended, Talk};
-use crate::runtime::{Brake, blocking, dispose};
+use crate::runtime::{blocking, dispose};
 use crate::transport::talk::Parting;
 use crate::wire::message::{Greet, Offer, ToSend};
 
@@ -50,18 +50,8 @@ async fn make(
     offer: &Offer,
 ) -> Result<Migration, Break> {
     let (progress, mut progressed) = mpsc::unbounded_channel();
-    let brake = Arc::new(Brake::default());
-    let installation = Installation {
-        options: context.options.clone(),
-        info: context.info.clone(),
-        room: context.room.clone(),
-        say: Arc::clone(&context.display.say_of_server),
-        state: Arc::clone(&context.state),
-        brake: Arc::clone(&brake),
-        greet: greet.clone(),
-        offer: offer.clone(),
-        progress,
-    };
+    let installation = planned(context, greet, offer, progress);
+    let brake = Arc::clone(&installation.brake);
     let mut installing = Box::pin(blocking(move || installation.run()));
     let mut stop = context.display.stop.clone();
     let mut linked = true;
@@ -84,6 +74,25 @@ async fn make(
                 return Err(broke);
             }
         }
+    }
+}
+
+fn planned(
+    context: &Context,
+    greet: &Greet,
+    offer: &Offer,
+    progress: mpsc::UnboundedSender<(u64, u64)>,
+) -> Installation {
+    Installation {
+        options: context.options.clone(),
+        info: context.info.clone(),
+        room: context.room.clone(),
+        say: Arc::clone(&context.display.say_of_server),
+        state: Arc::clone(&context.state),
+        brake: Arc::default(),
+        greet: greet.clone(),
+        offer: offer.clone(),
+        progress,
     }
 }
 

@@ -128,23 +128,12 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
     let result = Box::pin(sessions(&mut context, &mut peering)).await;
     peering.shutdown().await;
     discard(&mut context).await?;
-    note_abort(&context, &result)?;
+    if let Err(RecvError::Aborted { by, told }) = &result {
+        let now = context.display.meter.snapshot();
+        let chunks = (now.chunks_done, now.chunks_total);
+        Aborted::note(&context.state, by, *told, chunks)?;
+    }
     result
-}
-
-/// From here on nobody goes on with this migration until it is reset.
-fn note_abort(context: &Context, ended: &Result<Outcome, RecvError>) -> Result<(), RecvError> {
-    let Err(RecvError::Aborted { by, told }) = ended else {
-        return Ok(());
-    };
-    let now = context.display.meter.snapshot();
-    let aborted = Aborted {
-        by: by.clone(),
-        peer_told: *told,
-        committed: Some(now.chunks_done),
-        chunks: now.chunks_total,
-    };
-    Ok(aborted.save(&context.state)?)
 }
 
 fn acknowledged(record: &Record, options: &Options) -> Option<Outcome> {

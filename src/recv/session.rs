@@ -15,7 +15,7 @@ use crate::state::StateDir;
 use crate::transport::auth::Session;
 use crate::transport::talk::{self, Parting};
 use crate::transport::{CloseCode, TransportError};
-use crate::wire::message::{TargetState, ToRecv, ToSend};
+use crate::wire::message::{Greet, Offer, TargetState, ToRecv, ToSend};
 
 /// What recv says and hears.
 pub(super) type Talk = talk::Talk<ToSend, ToRecv>;
@@ -133,6 +133,11 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, R
         (broke, _) => broke,
     };
     context.display.meter.waiting_for(None);
+    part(context, talk, broke).await
+}
+
+/// Tells send how the session ended, where it does not know.
+async fn part(context: &Context, talk: Talk, broke: Break) -> Result<Ended, RecvError> {
     match broke {
         Break::Ended(Ended::Lost(error)) => {
             talk.give_up();
@@ -163,6 +168,27 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, R
     }
 }
 
+/// What is to be moved, with plan and archive here and the journal of the same instant.
+async fn offered(context: &mut Context, talk: &mut Talk, greet: &Greet) -> Result<Offer, Break> {
+    let meter = Arc::clone(&context.display.meter);
+    meter.waiting_for(Some("send to take its snapshot".into()));
+    let offer = match talk.hear().await? {
+        ToRecv::Offer(offer) => {
+            meter.waiting_for(Some("plan and archive from send".into()));
+            fetch::fetch(context, talk, &offer, PLAN).await?;
+            meter.waiting_for(None);
+            comparing::agree(context, talk, greet, offer).await?
+        }
+        ToRecv::Renewal(offer) => {
+            renewing::renew(context, talk, greet, &offer).await?;
+            offer
+        }
+        _ => return Err(RecvError::Protocol("expected Offer").into()),
+    };
+    meter.waiting_for(None);
+    Ok(offer)
+}
+
 async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break> {
     let ToRecv::Greet(greet) = talk.hear().await? else {
         return Err(RecvError::Protocol("expected Greet").into());
@@ -173,22 +199,7 @@ async fn converse(context: &mut Context, talk: &mut Talk) -> Result<Ended, Break
     if finished {
         return ending::await_bye(context, talk).await;
     }
-    let meter = Arc::clone(&context.display.meter);
-    meter.waiting_for(Some("send to take its snapshot".into()));
-    let offer = match talk.hear().await? {
-        ToRecv::Offer(offer) => {
-            meter.waiting_for(Some("plan and archive from send".into()));
-            fetch::fetch(context, talk, &offer, PLAN).await?;
-            meter.waiting_for(None);
-            comparing::agree(context, talk, &greet, offer).await?
-        }
-        ToRecv::Renewal(offer) => {
-            renewing::renew(context, talk, &greet, &offer).await?;
-            offer
-        }
-        _ => return Err(RecvError::Protocol("expected Offer").into()),
-    };
-    meter.waiting_for(None);
+    let offer = offered(context, talk, &greet).await?;
     installing::install(context, talk, &greet, &offer).await?;
     let standing = data::settle(context, talk).await?;
     let data_durable = context.installed().builder.is_data_durable();

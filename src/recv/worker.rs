@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::RecvError;
 use super::inbound::Inbound;
 use super::intake::{Feed, Intake};
-use crate::chunk::{Attempt, Chunk, ChunkId, Plan};
+use crate::chunk::{Attempt, ChunkId, Plan};
 use crate::codec::{ChunkDecoder, ChunkParams, DecodeError};
 use crate::copy::ScanError;
 use crate::report::Meter;
@@ -82,11 +82,6 @@ impl Shared {
     pub(super) fn stop(&self) {
         self.intake.stop();
         self.brake.pull();
-    }
-
-    pub(super) fn chunk(&self, id: ChunkId) -> &Chunk {
-        let chunk = self.plan.chunk(id);
-        chunk.expect("claimed chunks are in the plan")
     }
 
     pub(super) fn tell(&self, event: Event) {

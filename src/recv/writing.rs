@@ -75,7 +75,7 @@ impl Writing {
         seat: &mut Seat,
         handover: &Handover,
     ) -> Result<Written, WriteError> {
-        let chunk = shared.chunk(handover.attempt.chunk);
+        let chunk = shared.plan.claimed(handover.attempt.chunk);
         // No transaction before there is something to write.
         let mut first = handover.pieces.recv().ok();
         if first.is_none() {

@@ -330,23 +330,12 @@ async fn sessions(mut context: Context, mut peering: Peering) -> Result<Outcome,
         context.end_only_session().await;
     }
     peering.shutdown().await;
-    note_abort(&context, &ended)?;
+    if let Err(SendError::Aborted { by, told }) = &ended {
+        let now = context.display.meter.snapshot();
+        let chunks = (now.chunks_done, now.chunks_total);
+        Aborted::note(&context.state, by, *told, chunks)?;
+    }
     ended
-}
-
-/// From here on nobody goes on with this migration until it is reset.
-fn note_abort(context: &Context, ended: &Result<Outcome, SendError>) -> Result<(), SendError> {
-    let Err(SendError::Aborted { by, told }) = ended else {
-        return Ok(());
-    };
-    let now = context.display.meter.snapshot();
-    let aborted = Aborted {
-        by: by.clone(),
-        peer_told: *told,
-        committed: Some(now.chunks_done),
-        chunks: now.chunks_total,
-    };
-    Ok(aborted.save(&context.state)?)
 }
 
 async fn one_session(context: &mut Context, peering: &mut Peering) -> Result<Ended, SendError> {

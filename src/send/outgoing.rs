@@ -64,7 +64,7 @@ impl<'a> Outgoing<'a> {
         Ok(Self {
             shared,
             attempt,
-            chunk: shared.chunk(attempt.chunk),
+            chunk: shared.plan.claimed(attempt.chunk),
             params,
             begun: Instant::now(),
             encoding: Duration::ZERO,

@@ -22,7 +22,7 @@ use crate::report::{Meter, Skipped, one_line};
 use crate::runtime::tools::Tool;
 use crate::runtime::{Brake, Panicked, blocking, panicked};
 use crate::schema::database::{DatabaseProperties, Extension, Role};
-use crate::schema::{Persistence, Table, quote_literal};
+use crate::schema::{Persistence, Table};
 use crate::selection::Content;
 use crate::source::catalog::objects::LARGE_OBJECTS;
 use crate::source::changes::{Baseline, Writes};

@@ -201,6 +201,11 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, S
     if !matches!(broke, Break::Ended(Ended::Lost(_))) {
         super::end_moving(context).await?;
     }
+    part(context, talk, broke).await
+}
+
+/// Tells recv how the session ended, where it does not know.
+async fn part(context: &Context, talk: Talk, broke: Break) -> Result<Ended, SendError> {
     match broke {
         Break::Ended(Ended::Lost(error)) => {
             talk.give_up();

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::outbox::Outbox;
 use super::outgoing::Outgoing;
-use crate::chunk::{Attempt, Chunk, ChunkId, Plan};
+use crate::chunk::{Attempt, ChunkId, Plan};
 use crate::codec::{ChunkEncoder, ChunkParams, EncodeError, Tuner};
 use crate::copy::ScanError;
 use crate::report::{Meter, one_line};
@@ -65,11 +65,6 @@ impl Shared {
     pub(super) fn stop(&self) {
         self.outbox.stop();
         self.brake.pull();
-    }
-
-    pub(super) fn chunk(&self, id: ChunkId) -> &Chunk {
-        let chunk = self.plan.chunk(id);
-        chunk.expect("claimed chunks are in the plan")
     }
 }
 
@@ -183,7 +178,12 @@ impl Reading {
         let outbox = &shared.outbox;
         let mut take =
             |filled| sender.send(Piece::Bytes(filled)).is_ok() && outbox.is_live(attempt);
-        let read = connected.read(&shared.plan, shared.chunk(attempt.chunk), pool, &mut take);
+        let read = connected.read(
+            &shared.plan,
+            shared.plan.claimed(attempt.chunk),
+            pool,
+            &mut take,
+        );
         match read {
             // An encoder that wants no more has said so to the outbox, or its own error tells why.
             Err(_) if !shared.outbox.is_live(attempt) => Err(WorkError::Over),

@@ -24,6 +24,23 @@ impl Aborted {
         state.read(ABORTED)
     }
 
+    /// Notes it: from here on nobody goes on with this migration until it is reset. `chunks` are those
+    /// that are committed, as this side knows, and all of them.
+    pub fn note(
+        state: &StateDir,
+        by: &str,
+        peer_told: bool,
+        chunks: (u64, u64),
+    ) -> Result<(), StateError> {
+        let aborted = Self {
+            by: by.to_owned(),
+            peer_told,
+            committed: Some(chunks.0),
+            chunks: chunks.1,
+        };
+        aborted.save(state)
+    }
+
     pub fn save(&self, state: &StateDir) -> Result<(), StateError> {
         state.write(ABORTED, self)
     }

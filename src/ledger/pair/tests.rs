@@ -4,124 +4,20 @@
 //! What is checked: no chunk is ever in the journal twice or with other blocks than its own; none is
 //! acknowledged that is not in it; and as soon as the faults end, all are.
 
+mod ends;
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use ends::{
+    Block, Connection, Decoder, Dice, Encoder, Event, JOBS, Receiver, Sender, Stream, ToSend,
+    length, write_again,
+};
+use faults::FAULTS;
+
 use super::{Again, Opened, Receiving, Sending, Standing, Taken, has_lost};
-use crate::chunk::{Attempt, ChunkId, Held, Plan};
+use crate::chunk::{ChunkId, Plan};
 use crate::planner::tests::{plan_of, table};
-
-/// Encoders, and decoders.
-const JOBS: usize = 2;
-
-/// A block is known by its chunk and its number there.
-type Block = (ChunkId, u32);
-
-/// A chunk's blocks, its end among them.
-fn length(chunk: ChunkId) -> u32 {
-    2 + chunk.0
-}
-
-#[derive(Debug, Clone)]
-enum ToSend {
-    Ready(Standing),
-    Received(Held),
-    Committed(ChunkId),
-    Released(Attempt),
-}
-
-/// A data stream: its header, and the blocks that were written and not yet read.
-#[derive(Debug)]
-struct Stream {
-    connection: u64,
-    attempt: Attempt,
-    /// Where a new attempt begins: `None`; where an earlier one goes on.
-    from: Option<u32>,
-    blocks: VecDeque<Block>,
-    reset: bool,
-    taken: bool,
-}
-
-#[derive(Debug, Default)]
-struct Connection {
-    number: u64,
-    to_send: VecDeque<ToSend>,
-    /// Send's answer to `Ready`, until recv has heard it.
-    resume: Option<Vec<Attempt>>,
-    /// Recv has heard it: it takes streams.
-    agreed: bool,
-}
-
-#[derive(Debug)]
-struct Sender {
-    sending: Sending<Block>,
-    encoders: [Option<Encoder>; JOBS],
-    attached: bool,
-}
-
-#[derive(Debug)]
-struct Encoder {
-    attempt: Attempt,
-    next: u32,
-    /// Stream and connection that it writes to.
-    stream: Option<usize>,
-    generation: u64,
-    /// The last block is written; whether to this connection is seen in a step of its own.
-    written: bool,
-}
-
-#[derive(Debug)]
-struct Receiver {
-    receiving: Receiving,
-    /// Attempts that were opened, each with its stream of this connection.
-    decoders: BTreeMap<Attempt, Decoder>,
-    events: VecDeque<Event>,
-}
-
-#[derive(Debug)]
-struct Decoder {
-    /// A stream and the connection that it was taken from, as recv counts them. What had arrived of
-    /// it can be read after the connection's end.
-    stream: Option<(usize, u64)>,
-    /// The newest one, which it has not begun.
-    next: Option<(usize, u64)>,
-    /// What its transaction holds.
-    rows: Vec<Block>,
-    whole: bool,
-}
-
-#[derive(Debug)]
-enum Event {
-    Received(Held),
-    Committed(ChunkId),
-    Released(Attempt),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    DropLink,
-    KillSend,
-    KillRecv,
-    CrashTarget,
-    /// The same, with unlogged tables.
-    EmptyTarget,
-    /// An encoder waits too long for a connection, or its reader fails.
-    GiveUp,
-    /// A decoder waits too long, or its writer fails.
-    RollBack,
-    /// Messages of the control stream's kinds that may come late or twice.
-    Shuffle,
-}
-
-const FAULTS: [Fault; 8] = [
-    Fault::DropLink,
-    Fault::KillSend,
-    Fault::KillRecv,
-    Fault::CrashTarget,
-    Fault::EmptyTarget,
-    Fault::GiveUp,
-    Fault::RollBack,
-    Fault::Shuffle,
-];
 
 struct Pair {
     plan: Plan,
@@ -431,105 +327,6 @@ impl Pair {
         link.to_send.push_back(message);
     }
 
-    fn fault(&mut self, fault: Fault) {
-        match fault {
-            Fault::DropLink => self.drop_link(),
-            Fault::KillSend => {
-                self.sender = None;
-                self.drop_link();
-            }
-            Fault::KillRecv => self.kill_recv(),
-            Fault::CrashTarget => self.crash_target(),
-            Fault::EmptyTarget => self.empty_target(),
-            Fault::GiveUp => self.give_up(),
-            Fault::RollBack => self.roll_back(),
-            Fault::Shuffle => self.shuffle(),
-        }
-        self.check();
-    }
-
-    /// What has arrived by then can still be read.
-    fn drop_link(&mut self) {
-        let Some(link) = self.link.take() else { return };
-        for stream in &mut self.streams {
-            if stream.connection == link.number {
-                let arrived = self.dice.below(stream.blocks.len() as u64 + 1);
-                stream.blocks.truncate(arrived as usize);
-                stream.reset = false;
-            }
-        }
-        if let Some(sender) = &mut self.sender {
-            sender.attached = false;
-        }
-    }
-
-    fn kill_recv(&mut self) {
-        if let Some(receiver) = self.receiver.take() {
-            let whole = receiver.decoders.into_iter().filter(|(_, d)| d.whole);
-            self.undead
-                .extend(whole.map(|(attempt, d)| (attempt.chunk, d.rows)));
-        }
-        self.drop_link();
-    }
-
-    /// Commits that were not durable are gone, and with them recv, which ends with an error and is
-    /// started again; send does, or only sees its link lost.
-    fn crash_target(&mut self) {
-        let lost = self.journal.len() - self.durable;
-        let lost = self.dice.below(lost as u64 + 1) as usize;
-        self.journal.truncate(self.journal.len() - lost);
-        self.durable = self.journal.len();
-        self.drop_link();
-        self.receiver = None;
-        self.undead.clear();
-        if self.dice.below(2) == 0 {
-            self.sender = None;
-        }
-    }
-
-    /// What was in unlogged tables is gone, whenever it was committed: any of it.
-    fn empty_target(&mut self) {
-        let dice = &mut self.dice;
-        self.journal.retain(|_| dice.below(2) == 0);
-        self.durable = self.durable.min(self.journal.len());
-        self.crash_target();
-    }
-
-    /// Not what is written to the end over a living connection: nothing waits then.
-    fn give_up(&mut self) {
-        let Some(sender) = &mut self.sender else {
-            return;
-        };
-        let place = self.dice.below(JOBS as u64) as usize;
-        let waits = |encoder: &mut Encoder| !encoder.written || self.link.is_none();
-        if let Some(encoder) = sender.encoders[place].take_if(waits) {
-            encoder.reset(&mut self.streams);
-            sender.sending.give_back(encoder.attempt);
-        }
-    }
-
-    fn roll_back(&mut self) {
-        let Some(receiver) = &mut self.receiver else {
-            return;
-        };
-        let attempt = self.dice.pick(receiver.decoders.keys().copied());
-        if let Some(attempt) = attempt {
-            receiver.roll_back(attempt);
-        }
-    }
-
-    fn shuffle(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        if link.resume.is_some() || !link.agreed || link.to_send.len() < 2 {
-            return;
-        }
-        let last = link.to_send.len() - 1;
-        link.to_send.swap(0, last);
-        // A release that comes twice must not end the attempt after it.
-        let twice = link.to_send[0].clone();
-        link.to_send.push_back(twice);
-    }
-
     fn check(&self) {
         let chunks: BTreeSet<_> = self.journal.iter().map(|(chunk, _)| chunk).collect();
         assert_eq!(
@@ -564,106 +361,6 @@ impl Pair {
             self.journal.len(),
             self.plan.chunks.len()
         );
-    }
-}
-
-impl Encoder {
-    /// Writes a block, or goes on over a new connection; false when it has ended.
-    fn step(
-        &mut self,
-        sending: &mut Sending<Block>,
-        streams: &mut Vec<Stream>,
-        connection: Option<u64>,
-    ) -> bool {
-        if !sending.is_live(self.attempt) {
-            self.reset(streams);
-            return false;
-        }
-        if self.written && sending.leave(self.attempt, self.generation) {
-            return false;
-        }
-        let Some(connection) = connection else {
-            return true;
-        };
-        if self.generation != sending.generation() && self.generation != 0 {
-            self.go_on(sending, streams, connection);
-            return true;
-        }
-        let Some(stream) = self.stream else {
-            self.generation = sending.generation();
-            self.stream = Some(begin(streams, connection, self.attempt, None));
-            return true;
-        };
-        let block = (self.attempt.chunk, self.next);
-        let last = self.next + 1 == length(self.attempt.chunk);
-        sending.keep(self.attempt, block, last).expect("it is live");
-        self.next += 1;
-        streams[stream].blocks.push_back(block);
-        self.written = last;
-        true
-    }
-
-    fn go_on(&mut self, sending: &mut Sending<Block>, streams: &mut Vec<Stream>, connection: u64) {
-        self.generation = sending.generation();
-        let again = sending.again(self.attempt).expect("it is live");
-        self.stream = write_again(streams, connection, again);
-    }
-
-    fn reset(&self, streams: &mut [Stream]) {
-        if let Some(stream) = self.stream {
-            streams[stream].reset = true;
-        }
-    }
-}
-
-impl Receiver {
-    /// The attempt's transaction is rolled back; what is with the server at its COMMIT may fail too.
-    fn roll_back(&mut self, attempt: Attempt) {
-        self.decoders.remove(&attempt);
-        if self.receiving.release(attempt) {
-            self.events.push_back(Event::Released(attempt));
-        }
-    }
-}
-
-fn begin(streams: &mut Vec<Stream>, connection: u64, attempt: Attempt, from: Option<u32>) -> usize {
-    streams.push(Stream {
-        connection,
-        attempt,
-        from,
-        blocks: VecDeque::new(),
-        reset: false,
-        taken: false,
-    });
-    streams.len() - 1
-}
-
-fn write_again(streams: &mut Vec<Stream>, connection: u64, again: Again<Block>) -> Option<usize> {
-    if again.sealed && again.blocks.is_empty() {
-        return None;
-    }
-    let index = begin(streams, connection, again.attempt, Some(again.from));
-    streams[index].blocks.extend(again.blocks);
-    Some(index)
-}
-
-/// xorshift64 (Marsaglia, 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-
-    fn pick<T>(&mut self, of: impl ExactSizeIterator<Item = T>) -> Option<T> {
-        let mut of = of;
-        match of.len() {
-            0 => None,
-            count => of.nth(self.below(count as u64) as usize),
-        }
     }
 }
 
