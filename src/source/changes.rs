@@ -11,8 +11,7 @@ use super::choice::Choice;
 use super::entry::Entry;
 use super::{catalog, tail};
 use crate::pg::{Client, PgError, Row};
-use crate::schema::quote_literal;
-use crate::schema::{Oid, QualifiedName, SequenceValue};
+use crate::schema::{Oid, QualifiedName, SequenceValue, quote_literal};
 use crate::selection::Content;
 
 const WRITES: &str = include_str!("changes/writes.sql");

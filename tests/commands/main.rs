@@ -10,6 +10,7 @@ mod status;
 mod stop;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;

@@ -14,7 +14,7 @@ fn reset_recv(dbs: &Databases) -> crate::Said {
 }
 
 /// Everything that a user can have made, by name.
-fn objects(dbs: &Databases) -> String {
+pub(crate) fn objects(dbs: &Databases) -> String {
     let look = "SELECT 'relation ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
         UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
         UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname !~ '^pg_'
@@ -31,7 +31,7 @@ fn again(dbs: &Databases) {
     assert_nothing_left(dbs);
 }
 
-fn aborted(name: &str, sql: &str) -> Databases {
+pub(crate) fn aborted(name: &str, sql: &str) -> Databases {
     let dbs = Databases::new(name, sql);
     let (send, recv) = under_way(&dbs);
     pgpipe(&dbs, "send", &["abort"]).must(0, &[]);

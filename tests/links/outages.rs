@@ -39,7 +39,7 @@ fn a_stall_of_minutes_is_outlived() {
     let args = [&SLOW[..], &["--connect", &address, "--give-up", "5m"]].concat();
     let send = start_send(&link.dbs, &args);
     link.wait_for_data();
-    link.relay.set(STALL);
+    link.relay.set(support::STALL);
     thread::sleep(MINUTES);
     let before = link.dbs.target_sql(COMMITTED);
     for (server, expected) in [(link.dbs.source(), KEEPER), (link.dbs.target(), "")] {

@@ -25,7 +25,7 @@ mod traces;
 pub(crate) use self::{
     databases::Databases,
     dice::Dice,
-    pair::{migrate, start_recv, start_send, start_side},
+    pair::{migrate, start_recv, start_send, start_side, start_under},
     process::{End, Run, poll},
     relay::{CLEAR, CUT, Counts, Relay, STALL, Way, Weather},
     servers::{

@@ -30,6 +30,17 @@ pub(crate) fn start_side(
     args: &[&str],
     env: &[(&str, &str)],
 ) -> Run {
+    start_under(dbs, &[], side, args, env)
+}
+
+/// The same by another program, whose last arguments are `pgpipe SIDE ARGS…`, and which becomes it.
+pub(crate) fn start_under(
+    dbs: &Databases,
+    under: &[&str],
+    side: &'static str,
+    args: &[&str],
+    env: &[(&str, &str)],
+) -> Run {
     let in_dir = |name: &str| dbs.path(name).display().to_string();
     let mut defaults = vec![
         ("--state", in_dir(&format!("{side}.state"))),
@@ -60,5 +71,5 @@ pub(crate) fn start_side(
             all.extend([option.to_owned(), value]);
         }
     }
-    Run::start(dbs.dir(), side, &all, env)
+    Run::start_under(under, dbs.dir(), side, &all, env)
 }

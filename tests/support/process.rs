@@ -52,16 +52,30 @@ impl Run {
         args: &[String],
         env: &[(&str, &str)],
     ) -> Self {
+        Self::start_under(&[], dir, side, args, env)
+    }
+
+    /// The same by another program, whose last arguments these are, and which becomes it.
+    pub(crate) fn start_under(
+        under: &[&str],
+        dir: &Path,
+        side: &'static str,
+        args: &[String],
+        env: &[(&str, &str)],
+    ) -> Self {
         let file = |end: &str| dir.join(format!("{side}.{end}"));
         let (stdout, stderr) = (file("stdout"), file("stderr"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pgpipe"));
+        let mut words = [under, &[env!("CARGO_BIN_EXE_pgpipe"), side]]
+            .concat()
+            .into_iter();
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"PG") {
                 command.env_remove(name);
             }
         }
         command
-            .arg(side)
             .args(args)
             .envs(env.iter().copied())
             .stdin(Stdio::null())
