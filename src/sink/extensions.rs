@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::chunk::Plan;
 use crate::pg::{Client, PgError};
 use crate::schema::{QualifiedName, Table, quote_literal};
+use crate::sink::existing::{self, LOCALLY_REPLICA};
 use crate::sink::finish;
 use crate::sink::journal::{Journal, JournalError};
 
@@ -24,11 +25,13 @@ pub fn make_way(
     if of_extensions.is_empty() {
         return Ok(());
     }
-    let new = new_tables(client, journal).map_err(|source| journal.failed(source))?;
+    let failed = |source| journal.failed(source);
+    let new = new_tables(client, journal).map_err(failed)?;
+    let as_replica = existing::may_be_replica(client).map_err(failed)?;
     for table in of_extensions.into_iter().filter(|t| new.contains(&t.name)) {
         let step = format!("emptied {}", table.name);
         if !done.contains(&step) {
-            empty(client, journal, &step, table)?;
+            empty(client, journal, &step, table, as_replica)?;
         }
     }
     Ok(())
@@ -39,9 +42,12 @@ fn empty(
     journal: &Journal,
     step: &str,
     table: &Table,
+    as_replica: bool,
 ) -> Result<(), JournalError> {
     let sql = table.delete_sql();
-    match journal.once(client, step, &sql) {
+    // A key may lead from rows that stay to rows that go and come again.
+    let set = if as_replica { LOCALLY_REPLICA } else { "" };
+    match journal.once(client, step, &format!("{set}{sql}")) {
         Err(JournalError::Postgres { source, .. }) if !source.is_passing() => {
             let object = format!("TABLE {}", table.name);
             finish::record(client, journal, step, &object, sql, &source)

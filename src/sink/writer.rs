@@ -8,7 +8,7 @@ use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::runtime::Buffer;
 use crate::schema::roles::RoleMap;
 use crate::schema::{Format, Table};
-use crate::sink::existing;
+use crate::sink::existing::{self, LOCALLY_REPLICA};
 use crate::sink::journal::{Journal, PartRecord};
 use crate::sink::objects::{self, Storing};
 use crate::wire::message::Omit;
@@ -109,6 +109,8 @@ pub struct Writer {
     roles: RoleMap,
     /// Whether the session's table for rows of large objects is there.
     stages_objects: bool,
+    /// Whether triggers and keys of extensions' tables can be kept from acting, once that is known.
+    hushes: Option<bool>,
 }
 
 impl Writer {
@@ -130,6 +132,7 @@ impl Writer {
             omit: Omit::default(),
             roles: RoleMap::default(),
             stages_objects: false,
+            hushes: None,
         })
     }
 
@@ -187,6 +190,7 @@ impl Writer {
         next: &mut dyn FnMut() -> Option<Piece>,
     ) -> Result<Written, WriteError> {
         self.stage_objects(plan, chunk)?;
+        self.look_at_rights(plan, chunk)?;
         if self.begin(chunk)? {
             return Ok(Written::AlreadyCommitted);
         }
@@ -225,6 +229,19 @@ impl Writer {
         })
     }
 
+    /// Before the transaction too, for rows of extensions.
+    fn look_at_rights(&mut self, plan: &Plan, chunk: &Chunk) -> Result<(), WriteError> {
+        let of_extension = |part: &Part| plan.table(part.table).condition.is_some();
+        if self.hushes.is_none() && chunk.parts.iter().any(of_extension) {
+            let may = existing::may_be_replica(&mut self.client);
+            self.hushes = Some(may.map_err(|source| WriteError::Chunk {
+                chunk: chunk.id.to_string(),
+                source,
+            })?);
+        }
+        Ok(())
+    }
+
     fn store_objects(&mut self, table: &Table, chunk: &Chunk) -> Result<(), WriteError> {
         let storing = Storing {
             client: &mut self.client,
@@ -261,7 +278,8 @@ impl Writer {
 
     /// The rows of an extension's table, which may belong to another role, or hold the same keys
     /// already: what the server refuses is recorded, and the chunk goes on without it. Nobody needs
-    /// a right to write no row.
+    /// a right to write no row. The extension's own triggers and foreign keys stand already: they do
+    /// not act, where the role may have it so, as the rows come in any order and as they are.
     fn copy_if_allowed(
         &mut self,
         table: &Table,
@@ -272,7 +290,12 @@ impl Writer {
         if let Some(end) = feed.end {
             return Ok(end);
         }
-        self.run(chunk, "SAVEPOINT before_rows")?;
+        let hush = if self.hushes == Some(true) {
+            LOCALLY_REPLICA
+        } else {
+            ""
+        };
+        self.run(chunk, &format!("{hush}SAVEPOINT before_rows"))?;
         let source = match self.copy(table, chunk, &mut || feed.take()) {
             Err(WriteError::Table { source, .. }) if !source.is_passing() => source,
             copied => return copied,

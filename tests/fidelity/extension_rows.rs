@@ -48,7 +48,11 @@ fn rows_are_added_to_an_extension_that_was_there() {
     let (send, recv) = migrate(&dbs, &[], &[]);
     send.must_end(4);
     recv.must_end(4);
-    let refused = [("TABLE public.setting", "23505")];
+    let refused = [
+        ("TABLE public.branch", "23505"),
+        ("TABLE public.setting", "23505"),
+        ("TABLE public.trunk", "23505"),
+    ];
     assert_eq!(errors(&send.report()), told(&refused));
     assert_eq!(dbs.target_sql(FOUND).trim(), "3|70|4711|100");
     assert_nothing_left(&dbs);
@@ -66,8 +70,10 @@ fn a_plain_owner_is_told_what_he_may_not_write() {
     let refused = [
         ("SEQUENCE public.ruled_id_seq", "42501"),
         ("SEQUENCE public.ticket", "42501"),
+        ("TABLE public.branch", "42501"),
         ("TABLE public.ruled", "42501"),
         ("TABLE public.setting", "42501"),
+        ("TABLE public.trunk", "42501"),
     ];
     assert_eq!(errors(&send.report()), told(&refused));
     assert_eq!(dbs.target_sql(FOUND).trim(), "3|20|1|100");
@@ -106,5 +112,26 @@ fn a_table_that_only_looks_like_an_extensions_is_refused() {
         dbs.target_sql("SELECT * FROM setting").trim(),
         "precious|x|t"
     );
+    assert_nothing_left(&dbs);
+}
+
+/// Rows come in no order that keys between the tables would want, over rows that keys lead to, and a
+/// trigger would change them.
+#[test]
+fn keys_and_triggers_of_an_extension_do_not_act() {
+    prepare();
+    let more = "BEGIN; SET LOCAL session_replication_role = replica;
+        INSERT INTO trunk VALUES (10, 20), (11, NULL); INSERT INTO branch VALUES (20, 10, 'by the user'), (21, 2, NULL);
+        DELETE FROM trunk WHERE id = 1; INSERT INTO trunk VALUES (1, 1); COMMIT;";
+    let dbs = Databases::new("hushed", &(FILL.to_owned() + more));
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    let rows = "SELECT * FROM trunk ORDER BY id; SELECT * FROM branch ORDER BY id;
+        SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY conname";
+    assert_eq!(dbs.target_sql(rows), dbs.source_sql(rows));
+    let refused = "DO $$ BEGIN DELETE FROM branch WHERE id = 20; RAISE 'a key is not checked';
+        EXCEPTION WHEN foreign_key_violation THEN NULL; END $$";
+    dbs.target_sql(refused);
     assert_nothing_left(&dbs);
 }

@@ -6,6 +6,8 @@ use crate::schema::{QualifiedName, quote_literal, sql_name};
 const ACTING: &str = include_str!("acting.sql");
 /// Triggers, but those that are made for it, and foreign keys do not act in such a session.
 pub const AS_REPLICA: &str = "SET session_replication_role = replica";
+/// The same until the transaction ends.
+pub const LOCALLY_REPLICA: &str = "SET LOCAL session_replication_role = replica; ";
 
 /// How rows are to be written.
 #[derive(Debug, Default)]
@@ -61,8 +63,7 @@ pub fn keep_triggers(client: &mut Client) -> Result<(), PgError> {
 
 /// Keeps triggers from acting for the rest of the transaction, where the role may.
 pub(super) fn be_replica(client: &mut Client) -> Result<(), PgError> {
-    let local = AS_REPLICA.replacen("SET", "SET LOCAL", 1);
-    match client.execute(&format!("SAVEPOINT replica; {local}")) {
+    match client.execute(&format!("SAVEPOINT replica; {LOCALLY_REPLICA}")) {
         Err(error) if error.sqlstate() == Some(super::INSUFFICIENT_PRIVILEGE) => {
             client.execute("ROLLBACK TO SAVEPOINT replica").map(drop)
         }
@@ -70,7 +71,8 @@ pub(super) fn be_replica(client: &mut Client) -> Result<(), PgError> {
     }
 }
 
-fn may_be_replica(client: &mut Client) -> Result<bool, PgError> {
+/// Whether the role may keep triggers and foreign keys from acting. Not within a transaction.
+pub fn may_be_replica(client: &mut Client) -> Result<bool, PgError> {
     let set = client.execute(&format!("BEGIN; {AS_REPLICA}"));
     client.execute("ROLLBACK")?;
     match set {

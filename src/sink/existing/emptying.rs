@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Existing;
 use super::acting::be_replica;
+use super::{Existing, LOCALLY_REPLICA};
 use crate::chunk::{Plan, TableIndex};
 use crate::pg::{Client, PgError};
 use crate::schema::{QualifiedName, Table, quote_literal};
@@ -95,10 +95,7 @@ impl Emptying {
             return Ok(format!("TRUNCATE {}; ", alone.join(", ")));
         }
         let deletes = alone.map(|table| format!("DELETE FROM {table}; "));
-        Ok(format!(
-            "SET LOCAL session_replication_role = replica; {}",
-            deletes.collect::<String>()
-        ))
+        Ok(format!("{LOCALLY_REPLICA}{}", deletes.collect::<String>()))
     }
 }
 

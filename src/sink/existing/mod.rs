@@ -9,7 +9,7 @@ mod way;
 
 use std::collections::BTreeMap;
 
-pub use acting::{AS_REPLICA, Acting, acting, keep_triggers};
+pub use acting::{AS_REPLICA, Acting, LOCALLY_REPLICA, acting, keep_triggers, may_be_replica};
 pub use emptying::{Emptying, take_back};
 use fit::fit;
 use there::There;

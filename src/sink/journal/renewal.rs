@@ -7,7 +7,7 @@ use crate::chunk::{ChunkId, Digest, Plan};
 use crate::lsn::Lsn;
 use crate::pg::{Client, PgError};
 use crate::schema::{Table, quote_literal};
-use crate::sink::existing::Emptying;
+use crate::sink::existing::{self, Emptying, LOCALLY_REPLICA};
 use crate::sink::finish::DATA;
 use crate::wire::message::{Moment, Offer};
 
@@ -75,14 +75,24 @@ impl Journal {
     ///
     /// It is sent in two messages: the second cannot come from a recv that has died meanwhile.
     pub fn renew(&self, client: &mut Client, renewal: &Renewal<'_>) -> Result<(), JournalError> {
-        let renewed = self.try_renew(client, renewal);
+        let has_rows_of_extensions = renewal.tables.iter().any(|t| t.condition.is_some());
+        let as_replica = has_rows_of_extensions && {
+            let may = existing::may_be_replica(client);
+            may.map_err(|e| self.failed(e))?
+        };
+        let renewed = self.try_renew(client, renewal, as_replica);
         if renewed.is_err() {
             let _ = client.execute("ROLLBACK");
         }
         renewed
     }
 
-    fn try_renew(&self, client: &mut Client, renewal: &Renewal<'_>) -> Result<(), JournalError> {
+    fn try_renew(
+        &self,
+        client: &mut Client,
+        renewal: &Renewal<'_>,
+        as_replica: bool,
+    ) -> Result<(), JournalError> {
         self.lock(client)?;
         let now = self.read(client)?;
         let told =
@@ -92,6 +102,8 @@ impl Journal {
             return Err(JournalError::Moved);
         }
         let emptying = self.emptying(client, renewal, &now)?;
+        let hush = if as_replica { LOCALLY_REPLICA } else { "" };
+        let emptying = format!("{hush}{emptying}");
         let sql = self.renew_sql(renewal, &emptying);
         match client.execute(&sql).map_err(|e| self.failed(e))? {
             tag if tag == "COMMIT" => Ok(()),
