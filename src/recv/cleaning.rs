@@ -57,9 +57,15 @@ impl Installation {
     }
 
     fn announce(&self, doomed: &Doomed) -> Result<(), RecvError> {
-        if doomed.objects.is_empty() {
+        if doomed.objects.is_empty() && doomed.large_objects == 0 {
             (self.say)("--clean: nothing stands in the way on the target");
             return Ok(());
+        }
+        if doomed.large_objects > 0 {
+            (self.say)(&format!(
+                "--clean: of {} large objects of the target those go that have the OID of one of the source's",
+                doomed.large_objects
+            ));
         }
         let (what, done) = self.told(doomed);
         for object in &doomed.objects {
@@ -82,6 +88,7 @@ impl Installation {
             objects,
             tables,
             rows,
+            ..
         } = doomed;
         let (count, seconds) = (objects.len(), PAUSE.as_secs());
         match self.offer.data_only {

@@ -297,6 +297,8 @@ fn start_worker(
         as_replica: context.installed().as_replica,
         role_map: context.installed().offer.role_map.clone(),
         writes,
+        // Nothing is installed before recv's user lets it too.
+        replaces_objects: context.installed().offer.clean,
     };
     let left = chunks.clone();
     let writing = {

@@ -26,6 +26,8 @@ pub(super) struct Writing {
     pub(super) omit: Omit,
     pub(super) as_replica: bool,
     pub(super) role_map: RoleMap,
+    /// Large objects of the target's own are replaced (`--clean`).
+    pub(super) replaces_objects: bool,
     /// Whether its decoder is to take attempts.
     pub(super) writes: watch::Sender<bool>,
 }
@@ -107,7 +109,10 @@ impl Writing {
     fn connect(&self, shared: &Shared, slot: &Slot) -> Result<Writer, WriteError> {
         let journal = self.journal.clone();
         let writer = Writer::connect(&self.info, &self.name, self.encoding, journal)?;
-        let mut writer = writer.omit(self.omit).roles(self.role_map.clone());
+        let mut writer = writer
+            .omit(self.omit)
+            .roles(self.role_map.clone())
+            .replacing_objects(self.replaces_objects);
         if self.as_replica {
             writer = writer.as_replica()?;
         }

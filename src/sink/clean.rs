@@ -23,6 +23,8 @@ pub const CLEANED: &str = "cleaned";
 
 const OBJECTS: &str = include_str!("clean/objects.sql");
 const OTHER_KIND: &str = include_str!("clean/other_kind.sql");
+const LARGE_OBJECTS: &str = include_str!("clean/large_objects.sql");
+const LOCKS: &str = include_str!("clean/locks.sql");
 /// Kinds that share their names with one another.
 const ROUTINES: [&str; 3] = ["FUNCTION", "PROCEDURE", "AGGREGATE"];
 const RELATIONS_AND_TYPES: [&str; 8] = [
@@ -59,6 +61,14 @@ pub enum CleanError {
         "--clean empties every table that rows come into, or none, and has emptied none: {why}"
     )]
     NotEmptied { why: String },
+    #[error(
+        "the lock table of the target's server is too small for --clean, which drops all in one transaction, with up to {locks} locks; nothing was dropped: set max_locks_per_transaction to {setting} there, restart that server, and start both again"
+    )]
+    Locks {
+        locks: u64,
+        setting: u64,
+        source: PgError,
+    },
 }
 
 impl CleanError {
@@ -68,6 +78,7 @@ impl CleanError {
             Self::Postgres(source)
             | Self::Database(DatabaseError::Postgres(source))
             | Self::Journal(JournalError::Postgres { source, .. }) => source.is_passing(),
+            Self::Locks { .. } => true,
             _ => false,
         }
     }
@@ -91,6 +102,8 @@ pub struct Doomed {
     pub tables: u64,
     /// In those tables, as far as the server has counted.
     pub rows: u64,
+    /// Of the target's own: those with an OID of the source's go as the others come.
+    pub large_objects: u64,
 }
 
 /// A session that cleans; all of it blocks.
@@ -125,9 +138,10 @@ impl Cleaning {
             Mess::Rows(tables) => rows::empty(&mut self.client, &tables),
         };
         let rolled_back = self.client.execute("ROLLBACK");
-        let doomed = doomed?;
-        rolled_back?;
-        Ok(doomed)
+        match doomed {
+            Err(error) => Err(self.explained(error)),
+            Ok(doomed) => Ok(rolled_back.map(|_| doomed)?),
+        }
     }
 
     /// Drops, or empties, once for this migration.
@@ -147,8 +161,28 @@ impl Cleaning {
             Err(error) => {
                 // The first error is the cause of another one here.
                 let _ = self.client.execute("ROLLBACK");
-                Err(error)
+                Err(self.explained(error))
             }
+        }
+    }
+
+    /// Where locks are what the server lacks: how many of them, and the setting to raise.
+    fn explained(&mut self, error: CleanError) -> CleanError {
+        let source = match error {
+            CleanError::Postgres(source) if lacks_locks(&source) => source,
+            other => return other,
+        };
+        let told = self.client.query(LOCKS).and_then(|rows| {
+            let row = &rows[0];
+            Ok((row.parse(0)?, row.parse(1)?))
+        });
+        match told {
+            Ok((locks, setting)) => CleanError::Locks {
+                locks,
+                setting,
+                source,
+            },
+            Err(_) => CleanError::Postgres(source),
         }
     }
 
@@ -170,18 +204,38 @@ impl Cleaning {
     }
 
     fn doomed(&mut self, schema: &Schema, plan: &Plan) -> Result<Doomed, CleanError> {
+        let large_objects = self.large_objects(plan)?;
         let mut before = objects(&mut self.client)?;
         self.drop_all(schema, plan)?;
         for key in objects(&mut self.client)?.keys() {
             before.remove(key);
         }
-        let mut doomed = Doomed::default();
+        let mut doomed = Doomed {
+            large_objects,
+            ..Doomed::default()
+        };
         for Object { name, rows } in before.into_values() {
             doomed.objects.push(name);
             doomed.tables += u64::from(rows.is_some());
             doomed.rows += rows.unwrap_or(0);
         }
         Ok(doomed)
+    }
+
+    /// How many there are where some come. Which of them are in the way is known when those come, so
+    /// that all must be ours to unlink.
+    fn large_objects(&mut self, plan: &Plan) -> Result<u64, CleanError> {
+        if !plan.has_large_objects() {
+            return Ok(0);
+        }
+        let rows = self.client.query(LARGE_OBJECTS)?;
+        let (count, others): (u64, Option<&str>) = (rows[0].parse(0)?, rows[0].get(1));
+        match others {
+            None => Ok(count),
+            Some(roles) => Err(CleanError::InTheWay {
+                refused: format!("large objects that belong to {roles}"),
+            }),
+        }
     }
 
     /// In the order that pg_restore has it. What is refused is tried again as long as others go: one
@@ -192,7 +246,7 @@ impl Cleaning {
             let before = todo.len();
             let refused = self.pass(todo)?;
             if refused.is_empty() {
-                return Ok(database::require_absent(&mut self.client, plan)?);
+                return Ok(database::require_no_tables(&mut self.client, plan)?);
             }
             if refused.len() == before {
                 return Err(in_the_way(refused));
@@ -274,6 +328,13 @@ fn objects(client: &mut Client) -> Result<BTreeMap<(u32, u32), Object>, PgError>
         Ok(((row.parse(0)?, row.parse(1)?), Object { name, rows }))
     };
     client.query(OBJECTS)?.iter().map(object).collect()
+}
+
+/// `out of shared memory` has other causes too; only the hint tells.
+fn lacks_locks(error: &PgError) -> bool {
+    let hint = error.server().and_then(|server| server.hint.as_deref());
+    error.sqlstate() == Some("53200")
+        && hint.is_some_and(|hint| hint.contains("max_locks_per_transaction"))
 }
 
 fn in_the_way(refused: Vec<(String, String)>) -> CleanError {

@@ -197,6 +197,11 @@ pub fn require_absent(client: &mut Client, plan: &Plan) -> Result<(), DatabaseEr
     if plan.has_large_objects() {
         require_no_objects(client)?;
     }
+    require_no_tables(client, plan)
+}
+
+/// The same of tables alone.
+pub fn require_no_tables(client: &mut Client, plan: &Plan) -> Result<(), DatabaseError> {
     let there = tables(client)?;
     let (mut filled, mut empty) = (Vec::new(), Vec::new());
     let of_extensions = extension_tables(client)?;

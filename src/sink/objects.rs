@@ -16,6 +16,7 @@ use crate::wire::message::Omit;
 const STAGING: &str = include_str!("objects/staging.sql");
 const STORE: &str = include_str!("objects/store.sql");
 const DESCRIBED: &str = include_str!("objects/described.sql");
+const REPLACE: &str = include_str!("objects/replace.sql");
 const UNLINK: &str = include_str!("objects/unlink.sql");
 /// Objects that are described at a time.
 const PAGE: usize = 500;
@@ -40,6 +41,8 @@ pub(super) struct Storing<'a> {
     pub(super) chunk: ChunkId,
     pub(super) omit: Omit,
     pub(super) roles: &'a RoleMap,
+    /// Whether others with the same OIDs go first.
+    pub(super) replaces: bool,
 }
 
 /// An object as the source described it.
@@ -59,6 +62,9 @@ impl Storing<'_> {
             .replace(":schema", &quote_ident_always(self.journal.schema()))
             .replace(":id", &quote_literal(&self.journal.migration().to_string()))
             .replace(":chunk", &self.chunk.to_string());
+        if self.replaces {
+            self.client.execute(REPLACE)?;
+        }
         self.client.execute(&store)?;
         let us = self.client.query("SELECT current_user")?[0]
             .text(0)?

@@ -109,6 +109,8 @@ pub struct Writer {
     roles: RoleMap,
     /// Whether the session's table for rows of large objects is there.
     stages_objects: bool,
+    /// Whether large objects of the target's own make way for those of the same OIDs.
+    replaces_objects: bool,
     /// Whether triggers and keys of extensions' tables can be kept from acting, once that is known.
     hushes: Option<bool>,
 }
@@ -132,6 +134,7 @@ impl Writer {
             omit: Omit::default(),
             roles: RoleMap::default(),
             stages_objects: false,
+            replaces_objects: false,
             hushes: None,
         })
     }
@@ -154,6 +157,13 @@ impl Writer {
     #[must_use]
     pub fn roles(mut self, roles: RoleMap) -> Self {
         self.roles = roles;
+        self
+    }
+
+    /// Unlinks large objects of the target's own that have the OIDs of those that come.
+    #[must_use]
+    pub fn replacing_objects(mut self, replaces: bool) -> Self {
+        self.replaces_objects = replaces;
         self
     }
 
@@ -249,6 +259,7 @@ impl Writer {
             chunk: chunk.id,
             omit: self.omit,
             roles: &self.roles,
+            replaces: self.replaces_objects,
         };
         storing.run().map_err(|source| WriteError::Table {
             table: table.name.to_string(),

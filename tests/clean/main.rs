@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use pgpipe::demo::cluster::{Cluster, ClusterOptions, StopMode};
 use rustix::process::Signal;
 
 use support::holds::{Hold, wait_until_held};
@@ -210,4 +211,82 @@ fn a_stop_before_it_begins_prevents_it() {
         recv.output()
     );
     assert_cleaned(&dbs);
+}
+
+/// Those of the target's that have the OID of one of the source's go, and no others.
+#[test]
+fn large_objects_are_replaced_by_their_oids() {
+    let objects = "SELECT lo_from_bytea(70000 + i, convert_to('new ' || i, 'UTF8')) FROM generate_series(1, 1200) i";
+    let dbs = Databases::new("lo_replaced", &format!("{SOURCE} {objects}"));
+    dbs.target_sql(&format!(
+        "{TARGET} SELECT lo_from_bytea(70000 + i, 'old'), lo_from_bytea(90000 + i, 'mine') FROM generate_series(1, 1200, 100) i"
+    ));
+    let (send, recv) = migrate(&dbs, &["--clean"], &["--clean"]);
+    send.must_end(0);
+    recv.must_end(0);
+    let told = "--clean: of 24 large objects of the target those go that have the OID of one of the source's";
+    assert!(recv.output().contains(told), "{}", recv.output());
+    let mine =
+        "SELECT count(*), count(DISTINCT lo_get(oid)), min(convert_from(lo_get(oid), 'UTF8'))
+        FROM pg_largeobject_metadata WHERE oid > 90000";
+    assert_eq!(dbs.target_sql(mine).trim(), "12|1|mine");
+    dbs.target_sql("SELECT count(lo_unlink(oid)) FROM pg_largeobject_metadata WHERE oid > 90000");
+    let theirs = "SELECT count(*), md5(string_agg(oid || ' ' || lo_get(oid)::text, ',' ORDER BY oid)) FROM pg_largeobject_metadata";
+    assert_eq!(dbs.target_sql(theirs), dbs.source_sql(theirs));
+    assert_cleaned(&dbs);
+}
+
+/// recv's role may not unlink them, and which of them are in the way is known too late.
+#[test]
+fn large_objects_of_others_stop_it() {
+    let object = "SELECT lo_create(70001);";
+    let dbs = Databases::new("lo_of_others", &(SOURCE.to_owned() + object));
+    dbs.target_sql(&(TARGET.to_owned() + object + "CREATE ROLE lo_cleaner LOGIN"));
+    let target = dbs
+        .target_conninfo()
+        .replace("user=postgres", "user=lo_cleaner");
+    let (send, recv) = migrate(&dbs, &["--clean"], &["--clean", "--target", &target]);
+    for end in [send, recv] {
+        end.must_end(1);
+        let told = "has dropped nothing: large objects that belong to postgres";
+        assert!(end.stderr.contains(told), "{}", end.stderr);
+    }
+    assert_untouched(&dbs);
+}
+
+/// All drops in one transaction need more locks than the server has: the setting is named, and with
+/// that it goes on.
+#[test]
+fn too_few_lock_slots_are_told_with_the_setting() {
+    let settings = [
+        ("max_locks_per_transaction", "10"),
+        ("max_connections", "20"),
+    ];
+    let options = ClusterOptions {
+        settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
+        ..ClusterOptions::default()
+    };
+    let mut target = Cluster::start(&options).unwrap();
+    let tables = "SELECT format('CREATE TABLE t%s (id serial PRIMARY KEY, s text UNIQUE)', n) FROM generate_series(1, 600) n \\gexec";
+    let dbs = Databases::new("few_slots", tables);
+    target.create_database("few_slots").unwrap();
+    target.psql("few_slots", tables).unwrap();
+    let conninfo = target.conninfo("few_slots");
+    let clone = || start_side(&dbs, "clone", &["--clean", "--target", &conninfo], &[]).wait();
+    let end = clone();
+    end.must_end(3);
+    let told = "nothing was dropped: set max_locks_per_transaction to ";
+    let (_, rest) = end
+        .stderr
+        .split_once(told)
+        .unwrap_or_else(|| panic!("{}", end.stderr));
+    let setting: u32 = rest.split_once(' ').unwrap().0.parse().unwrap();
+    let there = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+    assert_eq!(target.psql("few_slots", there).unwrap().trim(), "600");
+    let raise = format!("ALTER SYSTEM SET max_locks_per_transaction = {setting}");
+    target.psql("postgres", &raise).unwrap();
+    target.stop(StopMode::Fast).unwrap();
+    target.start_again().unwrap();
+    clone().must_end(0);
+    assert_eq!(target.psql("few_slots", there).unwrap().trim(), "600");
 }

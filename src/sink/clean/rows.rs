@@ -55,6 +55,7 @@ pub(super) fn empty(client: &mut Client, tables: &[QualifiedName]) -> Result<Doo
         tables: had.len() as u64,
         rows: had.iter().map(|table| table.rows).sum(),
         objects: had.into_iter().map(|table| table.name).collect(),
+        large_objects: 0,
     })
 }
 
