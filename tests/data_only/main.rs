@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod acting;
+mod adapted;
+mod after_schema;
 mod again;
 mod append;
 mod clean;

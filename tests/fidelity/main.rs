@@ -12,6 +12,7 @@ mod cleaned;
 mod extension_rows;
 mod installation;
 mod judge;
+mod labels;
 mod large_rows;
 mod mapped;
 mod privileges;

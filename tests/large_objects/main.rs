@@ -7,6 +7,7 @@ mod again;
 mod refused;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
 mod whole;
 
 use rustix::process::Signal;

@@ -7,7 +7,9 @@
 mod support;
 
 mod downgrade;
+mod login;
 mod lost;
+mod mapped;
 mod matrix;
 mod pooled;
 mod splits;

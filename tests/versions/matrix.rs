@@ -1,5 +1,5 @@
-//! Whole databases from version to version: each source into the newest target, and 15 into each target from itself
-//! up (`make test-versions`). Judged by the rows of both ends, and by what pg_dump and pg_restore make of the same
+//! Whole databases from version to version: each source into the newest target, 15 into each target from itself up, and
+//! the older targets from sources that are not newer (`make test-versions`). Judged by the rows of both ends, and by what pg_dump and pg_restore make of the same
 //! source on the same target: servers of two versions show the same view in other words (docs/versions.md).
 
 use std::path::{Path, PathBuf};
@@ -95,5 +95,23 @@ fn one_source_into_each_target() {
     }
     for to in HOME..NEWEST {
         arrives(HOME, to, "shapes", SHAPES);
+    }
+}
+
+/// By the installed programs: there are none of those versions.
+#[test]
+#[ignore = "needs a server of every version: make test-versions"]
+fn older_targets() {
+    for (from, to) in [
+        (10, 12),
+        (12, 12),
+        (11, 13),
+        (13, 13),
+        (12, 14),
+        (13, 14),
+        (14, 14),
+    ] {
+        arrives(from, to, "shapes", SHAPES);
+        arrives(from, to, "splits", SPLITS);
     }
 }

@@ -5,7 +5,7 @@
 //! send's state directory. As long as a send is connected the keeper lives; after the last one it
 //! waits `--keep-snapshot` for the next, then ends. `release` ends it at once.
 //!
-//! Where everything is read through one connection, send keeps the snapshot itself ([`here`]): it
+//! Where everything is read through one connection, send keeps the snapshot itself (`here`): it
 //! answers at the same socket, and the snapshot ends with it.
 
 mod desk;
