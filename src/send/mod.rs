@@ -199,7 +199,8 @@ async fn begin(
     display: &Display,
 ) -> Result<(Record, Inspected), SendError> {
     let is_new = record.is_none();
-    let inspected = match inspect(options, is_new).await {
+    let is_unprepared = record.as_ref().is_none_or(|r| r.prepared.is_none());
+    let inspected = match inspect(options, is_unprepared).await {
         Err(error) if is_new => return Err(SendError::AtTheStart(Box::new(error))),
         inspected => inspected?,
     };
@@ -236,6 +237,12 @@ fn own(
             migration: options.migration.clone(),
             database: record.database,
         }),
+        // Nothing was made by them: an error that they led to is mended by others.
+        Some(record) if record.prepared.is_none() && !goes_on(options, &record) => Ok(Record {
+            selection: options.selection.clone(),
+            terms: options.terms.clone(),
+            ..record
+        }),
         Some(record) if !options.selection.goes_on_with(&record.selection) => {
             Err(SendError::OtherSelection {
                 migration: options.migration.clone(),
@@ -249,6 +256,10 @@ fn own(
         Some(record) => Ok(record),
         None => Ok(Record::new(source, options)),
     }
+}
+
+fn goes_on(options: &Options, record: &Record) -> bool {
+    options.selection.goes_on_with(&record.selection) && options.terms.go_on_with(&record.terms)
 }
 
 /// `None` where the user wants to stop before there is a code. A prompt is waited for: it alone can
@@ -399,7 +410,7 @@ struct Inspected {
 }
 
 /// Everything about the source that can be wrong before the network is touched.
-async fn inspect(options: &Options, is_new: bool) -> Result<Inspected, SendError> {
+async fn inspect(options: &Options, is_unprepared: bool) -> Result<Inspected, SendError> {
     let options = options.clone();
     blocking(move || {
         let info = ConnInfo::resolve(&options.source, &|name| std::env::var(name).ok())?;
@@ -412,7 +423,7 @@ async fn inspect(options: &Options, is_new: bool) -> Result<Inspected, SendError
             });
         }
         let source = server::describe(&mut client, &info)?;
-        if is_new {
+        if is_unprepared {
             choice::require(&mut client, &options.selection)?;
             let choice = choice::choose(&mut client, &options.selection)?;
             require_whole_families(&mut client, &choice, options.terms.content)?;

@@ -120,7 +120,7 @@ fn what_cannot_be_emptied_leaves_all_rows() {
     assert_filled(&dbs);
 
     // What does not fit is found before.
-    let dbs = scene("do_unfit");
+    let dbs = scene("do_clean_unfit");
     dbs.target_sql(
         "ALTER TABLE c ADD must int NOT NULL DEFAULT 1; ALTER TABLE c ALTER must DROP DEFAULT",
     );

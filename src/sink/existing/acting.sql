@@ -21,7 +21,10 @@ SELECT 'deferrable', format('constraint %I of %s is DEFERRABLE, and not checked'
 FROM pg_constraint k
 WHERE k.conrelid IN (SELECT oid FROM target) AND k.contype IN ('u', 'p', 'x') AND k.condeferrable
 UNION ALL
-SELECT CASE WHEN bool_or(k.confrelid IN (SELECT oid FROM target)) THEN 'key between' ELSE 'key' END,
+SELECT CASE WHEN bool_or(EXISTS (SELECT FROM target
+                                 WHERE oid = k.confrelid
+                                    OR oid IN (SELECT relid FROM pg_partition_tree(k.confrelid))))
+            THEN 'key between' ELSE 'key' END,
        format('foreign key %I of %s', t.conname, t.conrelid::regclass)
 FROM key
 JOIN pg_constraint k ON k.oid = key.oid AND k.conrelid IN (SELECT oid FROM target)
