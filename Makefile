@@ -9,6 +9,8 @@ BENCH ?=
 CODEC ?=
 # PostgreSQL versions that `make setup` fetches for the tests, beside the one that is installed.
 SERVERS ?= 10 12 13
+# Options of `make bench-many`, for example MANY="--case tables --runs 3", or MANY=--write.
+MANY ?=
 # Seconds per target of `make fuzz`.
 FUZZ_SECONDS ?= 60
 # Faults of `make chaos`, and the seed that repeats a run; without one the clock chooses it.
@@ -18,7 +20,7 @@ SEED ?=
 KILLS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fidelity test-versions chaos check audit bench bench-codec bench-kills fuzz
+.PHONY: help setup demo test test-fidelity test-versions chaos check audit bench bench-codec bench-kills bench-many fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +35,7 @@ demo: setup ## move ROWS rows between two throw-away servers and compare them
 test: setup ## all tests; those against a server make their own
 	$(CARGO) test
 
-test-versions: setup ## each source from 10 to 18 into 18, and 15 into each target from 15 up (fetches a server of each)
+test-versions: setup ## each source from 10 to 18 into 18, 15 into each target from 15 up, older targets (fetches a server of each)
 	@scripts/servers
 	$(CARGO) test --test versions -- --include-ignored
 
@@ -58,6 +60,10 @@ bench: setup ## measure against psql COPY pipes and pg_dump | pg_restore (BENCH=
 
 bench-codec: ## measure the block codec against zstd and lz4 over rows, one core (CODEC=--write keeps the table)
 	$(CARGO) bench --bench codec -- $(CODEC)
+
+bench-many: setup ## measure 20,000 large objects and 10,000 tables against pg_dump and pg_restore (MANY=--write keeps the table)
+	$(CARGO) build --release
+	python3 scripts/bench_many.py $(MANY)
 
 bench-kills: setup ## kill pgpipe and pgcopydb at the same moments and count rows (installs pgcopydb; KILLS=--write keeps the table)
 	@scripts/setup pgcopydb

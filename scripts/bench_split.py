@@ -37,6 +37,7 @@ def arguments():
     servers = os.environ.get("PGPIPE_SERVERS", bench.ROOT / "target" / "servers")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", default=f"{servers}/13/bin", help="the source's initdb and postgres (default 13's)")
+    parser.add_argument("--case", choices=CASES, action="append", help="only this one (may be repeated)")
     parser.add_argument("--rows", type=int, default=8_000_000, help="rows of the table (default 8000000)")
     parser.add_argument("--runs", type=int, default=1, help="runs of each, of which the median counts (default 1)")
     parser.add_argument("--jobs", type=int, default=2, help="jobs of either side (default 2)")
@@ -57,9 +58,9 @@ def together(server, clients, work):
 
 def run(options, source, target, work):
     rows = []
-    for case, order in CASES.items():
+    for case in options.case or CASES:
         bench.say(f"a table of {options.rows} rows, {case}")
-        fill(source, options.rows, order)
+        fill(source, options.rows, CASES[case])
         one = bench.Bench(options, source, target, work)
         one.rows = {TABLE: str(options.rows)}
         both = [[measured(one, case, do) for do in (one.dump_and_restore, lambda: one.pgpipe(bench.PGPIPE))]
