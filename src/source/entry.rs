@@ -3,6 +3,10 @@
 use crate::pg::{Client, PgError};
 use crate::schema::quote_literal;
 
+const QUERY_CANCELED: &str = "57014";
+/// Cancel requests that may still be on their way.
+const LATE_CANCELS: usize = 5;
+
 /// What a session does to see the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
@@ -31,6 +35,16 @@ impl Entry {
             Self::Import(_) => "ROLLBACK",
             Self::Within => "ROLLBACK TO SAVEPOINT entry; RELEASE SAVEPOINT entry",
         };
-        client.execute(sql).map(drop)
+        let mut left = client.execute(sql);
+        for _ in 0..LATE_CANCELS {
+            // Whoever cancels the statement before does so until this is done.
+            match &left {
+                Err(error) if error.sqlstate() == Some(QUERY_CANCELED) => {
+                    left = client.execute(sql)
+                }
+                _ => break,
+            }
+        }
+        left.map(drop)
     }
 }

@@ -30,7 +30,9 @@ fn a_statement_is_cancelled_and_the_session_stays() {
         thread::spawn(interrupt);
         let error = loan.execute(FOREVER).unwrap_err();
         assert_eq!(error.sqlstate(), Some("57014"), "{error}");
-        loan.execute("ROLLBACK TO SAVEPOINT work").unwrap();
+        // Another request to cancel may be on its way.
+        let back = (0..5).any(|_| loan.execute("ROLLBACK TO SAVEPOINT work").is_ok());
+        assert!(back, "the savepoint is there");
         drop(loan);
         assert!(single.pulse());
     }
