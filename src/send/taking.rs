@@ -130,8 +130,8 @@ pub(super) fn enter(client: &mut Client, entry: &Entry) -> Result<(), SendError>
 
 /// What it means that a snapshot is not found while its keeper lives.
 pub(super) fn elsewhere(entry: &Entry, error: PgError) -> SendError {
-    match (entry, error.sqlstate()) {
-        (Entry::Import(_), Some("22023" | "42704" | "55000")) => SendError::Elsewhere(error),
-        _ => error.into(),
+    match entry.is_missing(&error) {
+        true => SendError::Elsewhere(error),
+        false => error.into(),
     }
 }

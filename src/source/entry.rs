@@ -4,8 +4,8 @@ use crate::pg::{Client, PgError};
 use crate::schema::quote_literal;
 
 const QUERY_CANCELED: &str = "57014";
-/// Cancel requests that may still be on their way.
-const LATE_CANCELS: usize = 5;
+/// Cancel requests are far between, and this takes no time.
+const LEAVES: u32 = 3;
 
 /// What a session does to see the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,16 +35,20 @@ impl Entry {
             Self::Import(_) => "ROLLBACK",
             Self::Within => "ROLLBACK TO SAVEPOINT entry; RELEASE SAVEPOINT entry",
         };
-        let mut left = client.execute(sql);
-        for _ in 0..LATE_CANCELS {
-            // Whoever cancels the statement before does so until this is done.
-            match &left {
-                Err(error) if error.sqlstate() == Some(QUERY_CANCELED) => {
-                    left = client.execute(sql)
-                }
-                _ => break,
+        // A cancel request that comes late meets this instead of the statement that it was for.
+        for _ in 1..LEAVES {
+            match client.execute(sql) {
+                Err(error) if error.sqlstate() == Some(QUERY_CANCELED) => {}
+                left => return left.map(drop),
             }
         }
-        left.map(drop)
+        client.execute(sql).map(drop)
+    }
+
+    /// Whether an error of [`Self::enter`] means that there is no such snapshot: its transaction has
+    /// ended, or this is another server.
+    pub fn is_missing(&self, error: &PgError) -> bool {
+        let imports = matches!(self, Self::Import(_));
+        imports && matches!(error.sqlstate(), Some("22023" | "42704" | "55000"))
     }
 }

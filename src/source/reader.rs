@@ -144,8 +144,6 @@ pub type Waiting = dyn Fn(Option<String>) + Send;
 const LOCK_ATTEMPT_S: u64 = 5;
 /// Attempts per table: ten minutes, longer than any DDL that a maintenance window tolerates.
 const LOCK_ATTEMPTS: u32 = 120;
-/// Cancel requests are far between, and this takes no time.
-const LEAVES: u32 = 3;
 
 impl Reader {
     /// Connects, or waits until the one session is free.
@@ -205,7 +203,7 @@ impl Reader {
         if !self.is_on_loan() {
             return read;
         }
-        match (read, self.leave()) {
+        match (read, self.entry.leave(&mut self.session)) {
             // Neither a new connection nor patience brings it back.
             (_, Err(_)) => Err(ReadError::SessionGone),
             (read, Ok(())) => read,
@@ -233,14 +231,11 @@ impl Reader {
 
     fn enter_snapshot(&mut self) -> Result<(), ReadError> {
         let entered = self.entry.enter(&mut self.session);
-        entered.map_err(|source| match (&self.entry, source.sqlstate()) {
-            // The snapshot's file is gone, or its transaction is.
-            (Entry::Import(snapshot), Some("22023" | "42704" | "55000")) => {
-                ReadError::SnapshotGone {
-                    snapshot: snapshot.clone(),
-                    source,
-                }
-            }
+        entered.map_err(|source| match &self.entry {
+            Entry::Import(snapshot) if self.entry.is_missing(&source) => ReadError::SnapshotGone {
+                snapshot: snapshot.clone(),
+                source,
+            },
             _ => ReadError::Read {
                 what: "the snapshot".into(),
                 source,
@@ -251,17 +246,6 @@ impl Reader {
             self.run("settings", &sql)?;
         }
         Ok(())
-    }
-
-    /// A cancel request that comes late meets this instead of the COPY.
-    fn leave(&mut self) -> Result<(), PgError> {
-        for _ in 1..LEAVES {
-            match self.entry.leave(&mut self.session) {
-                Err(error) if error.sqlstate() == Some("57014") => {}
-                left => return left,
-            }
-        }
-        self.entry.leave(&mut self.session)
     }
 
     /// Takes the reader's own lock, and only then looks whether the table is still the snapshot's:
@@ -275,7 +259,8 @@ impl Reader {
                 (self.waiting)(None);
                 return Ok(());
             }
-            self.leave().map_err(|source| ReadError::Read {
+            let left = self.entry.leave(&mut self.session);
+            left.map_err(|source| ReadError::Read {
                 what: "a transaction".to_owned(),
                 source,
             })?;
