@@ -237,29 +237,31 @@ fn own(
             migration: options.migration.clone(),
             database: record.database,
         }),
-        // Nothing was made by them: an error that they led to is mended by others.
-        Some(record) if record.prepared.is_none() && !goes_on(options, &record) => Ok(Record {
-            selection: options.selection.clone(),
-            terms: options.terms.clone(),
-            ..record
-        }),
-        Some(record) if !options.selection.goes_on_with(&record.selection) => {
-            Err(SendError::OtherSelection {
-                migration: options.migration.clone(),
-                selection: record.selection.to_string(),
-            })
-        }
-        Some(record) if !options.terms.go_on_with(&record.terms) => Err(SendError::OtherTerms {
-            migration: options.migration.clone(),
-            terms: record.terms.to_string(),
-        }),
-        Some(record) => Ok(record),
+        Some(record) => gone_on_with(record, options),
         None => Ok(Record::new(source, options)),
     }
 }
 
-fn goes_on(options: &Options, record: &Record) -> bool {
-    options.selection.goes_on_with(&record.selection) && options.terms.go_on_with(&record.terms)
+fn gone_on_with(record: Record, options: &Options) -> Result<Record, SendError> {
+    let selection = options.selection.goes_on_with(&record.selection);
+    let terms = options.terms.go_on_with(&record.terms);
+    match (selection, terms) {
+        (true, true) => Ok(record),
+        // Nothing was made by them: an error that they led to is mended by others.
+        _ if record.prepared.is_none() => Ok(Record {
+            selection: options.selection.clone(),
+            terms: options.terms.clone(),
+            ..record
+        }),
+        (false, _) => Err(SendError::OtherSelection {
+            migration: options.migration.clone(),
+            selection: record.selection.to_string(),
+        }),
+        (true, false) => Err(SendError::OtherTerms {
+            migration: options.migration.clone(),
+            terms: record.terms.to_string(),
+        }),
+    }
 }
 
 /// `None` where the user wants to stop before there is a code. A prompt is waited for: it alone can

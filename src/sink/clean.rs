@@ -338,21 +338,14 @@ fn lacks_locks(error: &PgError) -> bool {
 }
 
 fn in_the_way(refused: Vec<(String, String)>) -> CleanError {
-    let reasons = refused.into_iter().map(|(_, why)| why).collect();
+    let reasons: Vec<_> = refused.into_iter().map(|(_, why)| why).collect();
     CleanError::InTheWay {
-        refused: told(reasons),
+        refused: existing::told(&reasons, TOLD),
     }
 }
 
-fn not_emptied(reasons: Vec<String>) -> CleanError {
-    CleanError::NotEmptied { why: told(reasons) }
-}
-
-fn told(mut reasons: Vec<String>) -> String {
-    let more = reasons.len().saturating_sub(TOLD);
-    reasons.truncate(TOLD);
-    match more {
-        0 => reasons.join("; "),
-        _ => format!("{}; and {more} more", reasons.join("; ")),
+fn not_emptied(reasons: &[String]) -> CleanError {
+    CleanError::NotEmptied {
+        why: existing::told(reasons, TOLD),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::chunk::Plan;
 use crate::pg::{Client, PgError};
 use crate::schema::{QualifiedName, Table, quote_literal};
-use crate::sink::existing::{self, LOCALLY_REPLICA};
+use crate::sink::existing;
 use crate::sink::finish;
 use crate::sink::journal::{Journal, JournalError};
 
@@ -46,8 +46,8 @@ fn empty(
 ) -> Result<(), JournalError> {
     let sql = table.delete_sql();
     // A key may lead from rows that stay to rows that go and come again.
-    let set = if as_replica { LOCALLY_REPLICA } else { "" };
-    match journal.once(client, step, &format!("{set}{sql}")) {
+    let hush = existing::hush(as_replica);
+    match journal.once(client, step, &format!("{hush}{sql}")) {
         Err(JournalError::Postgres { source, .. }) if !source.is_passing() => {
             let object = format!("TABLE {}", table.name);
             finish::record(client, journal, step, &object, sql, &source)

@@ -8,7 +8,7 @@ use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::runtime::Buffer;
 use crate::schema::roles::RoleMap;
 use crate::schema::{Format, Table};
-use crate::sink::existing::{self, LOCALLY_REPLICA};
+use crate::sink::existing;
 use crate::sink::journal::{Journal, PartRecord};
 use crate::sink::objects::{self, Storing};
 use crate::wire::message::Omit;
@@ -301,11 +301,7 @@ impl Writer {
         if let Some(end) = feed.end {
             return Ok(end);
         }
-        let hush = if self.hushes == Some(true) {
-            LOCALLY_REPLICA
-        } else {
-            ""
-        };
+        let hush = existing::hush(self.hushes == Some(true));
         self.run(chunk, &format!("{hush}SAVEPOINT before_rows"))?;
         let source = match self.copy(table, chunk, &mut || feed.take()) {
             Err(WriteError::Table { source, .. }) if !source.is_passing() => source,

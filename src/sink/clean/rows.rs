@@ -45,7 +45,7 @@ pub(super) fn empty(client: &mut Client, tables: &[QualifiedName]) -> Result<Doo
     };
     let problems: Vec<_> = emptied.iter().filter_map(problem).collect();
     if !problems.is_empty() {
-        return Err(super::not_emptied(problems));
+        return Err(super::not_emptied(&problems));
     }
     if !emptied.is_empty() {
         truncate(client, &emptied)?;
@@ -64,7 +64,7 @@ fn truncate(client: &mut Client, emptied: &[Emptied]) -> Result<(), CleanError> 
     let names: Vec<_> = emptied.iter().map(|table| table.sql.as_str()).collect();
     match client.execute(&format!("TRUNCATE {}", names.join(", "))) {
         Err(error) if error.sqlstate().is_some() && !error.is_passing() => {
-            Err(super::not_emptied(vec![error.to_string()]))
+            Err(super::not_emptied(&[error.to_string()]))
         }
         emptied => Ok(emptied.map(drop)?),
     }

@@ -7,7 +7,7 @@ const ACTING: &str = include_str!("acting.sql");
 /// Triggers, but those that are made for it, and foreign keys do not act in such a session.
 pub const AS_REPLICA: &str = "SET session_replication_role = replica";
 /// The same until the transaction ends.
-pub const LOCALLY_REPLICA: &str = "SET LOCAL session_replication_role = replica; ";
+pub(super) const LOCALLY_REPLICA: &str = "SET LOCAL session_replication_role = replica; ";
 
 /// How rows are to be written.
 #[derive(Debug, Default)]
@@ -61,13 +61,12 @@ pub fn keep_triggers(client: &mut Client) -> Result<(), PgError> {
     Ok(())
 }
 
-/// Keeps triggers from acting for the rest of the transaction, where the role may.
-pub(super) fn be_replica(client: &mut Client) -> Result<(), PgError> {
-    match client.execute(&format!("SAVEPOINT replica; {LOCALLY_REPLICA}")) {
-        Err(error) if error.sqlstate() == Some(super::INSUFFICIENT_PRIVILEGE) => {
-            client.execute("ROLLBACK TO SAVEPOINT replica").map(drop)
-        }
-        set => set.map(drop),
+/// What keeps triggers and foreign keys from acting until the transaction ends, if the role may do that:
+/// a statement to put before others, or nothing.
+pub fn hush(may: bool) -> &'static str {
+    match may {
+        true => LOCALLY_REPLICA,
+        false => "",
     }
 }
 

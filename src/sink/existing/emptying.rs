@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::acting::be_replica;
-use super::{Existing, LOCALLY_REPLICA};
+use super::Existing;
+use super::acting::{LOCALLY_REPLICA, hush, may_be_replica};
 use crate::chunk::{Plan, TableIndex};
 use crate::pg::{Client, PgError};
 use crate::schema::{QualifiedName, Table, quote_literal};
@@ -78,9 +78,9 @@ impl Emptying {
         self.ours.len()
     }
 
-    /// The statements that empty them, for the transaction that judged them; triggers do not act on
-    /// them where the role may keep them from it. Where a foreign key of others leads here their rows stay as
-    /// they are, whatever it says of DELETE: this needs a role that may keep triggers from acting.
+    /// The statements that empty them, for the transaction that judged them. Where a foreign key of
+    /// others leads here their rows stay as they are, whatever it says of DELETE: this needs a role
+    /// that may keep triggers from acting.
     pub fn sql(&self, client: &mut Client) -> Result<String, PgError> {
         if self.ours.is_empty() {
             return Ok(String::new());
@@ -88,7 +88,6 @@ impl Emptying {
         let names: Vec<_> = self.ours.iter().map(|(_, n)| quote_literal(n)).collect();
         let targets = format!("ARRAY[{}]", names.join(", "));
         let referenced = client.query(&REFERENCED.replace(":targets", &targets))?;
-        be_replica(client)?;
         let alone = self.ours.iter().map(|(alone, _)| alone.as_str());
         if !referenced[0].bool(0)? {
             let alone: Vec<_> = alone.collect();
@@ -121,10 +120,11 @@ pub fn take_back(
     let existing = journal.existing(client)?;
     let contents = journal.read(client)?;
     let run = |client: &mut Client| {
+        let hush = hush(may_be_replica(client)?);
         client.execute("BEGIN")?;
         let emptying = Emptying::judge(client, &existing, plan, &contents, &|_| true)?;
         let sql = emptying.sql(client)?;
-        client.execute(&format!("{sql}COMMIT"))?;
+        client.execute(&format!("{hush}{sql}COMMIT"))?;
         Ok(emptying)
     };
     run(client).map_err(|error| {

@@ -9,7 +9,7 @@ mod way;
 
 use std::collections::BTreeMap;
 
-pub use acting::{AS_REPLICA, Acting, LOCALLY_REPLICA, acting, keep_triggers, may_be_replica};
+pub use acting::{AS_REPLICA, Acting, acting, hush, keep_triggers, may_be_replica};
 pub use emptying::{Emptying, take_back};
 use fit::fit;
 use there::There;
@@ -28,13 +28,14 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 pub enum CompareError {
     #[error("cannot compare the target's tables with the source's")]
     Postgres(#[from] PgError),
-    #[error("the target cannot take the rows: {}", told(.problems))]
+    #[error("the target cannot take the rows: {}", told(.problems, TOLD))]
     Unfit { problems: Vec<String> },
 }
 
-fn told(problems: &[String]) -> String {
-    let told = problems[..problems.len().min(TOLD)].join("; ");
-    match problems.len().saturating_sub(TOLD) {
+/// The first of them in one line; the others are counted.
+pub(super) fn told(problems: &[String], limit: usize) -> String {
+    let told = problems[..problems.len().min(limit)].join("; ");
+    match problems.len().saturating_sub(limit) {
         0 => told,
         more => format!("{told}; and {more} more"),
     }

@@ -7,7 +7,7 @@ use crate::chunk::{ChunkId, Digest, Plan};
 use crate::lsn::Lsn;
 use crate::pg::{Client, PgError};
 use crate::schema::{Table, quote_literal};
-use crate::sink::existing::{self, Emptying, LOCALLY_REPLICA};
+use crate::sink::existing::{self, Emptying};
 use crate::sink::finish::DATA;
 use crate::wire::message::{Moment, Offer};
 
@@ -75,8 +75,9 @@ impl Journal {
     ///
     /// It is sent in two messages: the second cannot come from a recv that has died meanwhile.
     pub fn renew(&self, client: &mut Client, renewal: &Renewal<'_>) -> Result<(), JournalError> {
-        let has_rows_of_extensions = renewal.tables.iter().any(|t| t.condition.is_some());
-        let as_replica = has_rows_of_extensions && {
+        // Tables that were there before, or come with an extension, have triggers and keys already.
+        let of_extensions = renewal.tables.iter().any(|t| t.condition.is_some());
+        let as_replica = (renewal.offer.data_only || of_extensions) && {
             let may = existing::may_be_replica(client);
             may.map_err(|e| self.failed(e))?
         };
@@ -102,8 +103,7 @@ impl Journal {
             return Err(JournalError::Moved);
         }
         let emptying = self.emptying(client, renewal, &now)?;
-        let hush = if as_replica { LOCALLY_REPLICA } else { "" };
-        let emptying = format!("{hush}{emptying}");
+        let emptying = format!("{}{emptying}", existing::hush(as_replica));
         let sql = self.renew_sql(renewal, &emptying);
         match client.execute(&sql).map_err(|e| self.failed(e))? {
             tag if tag == "COMMIT" => Ok(()),
