@@ -7,8 +7,10 @@ mod data;
 mod error;
 mod greeting;
 pub mod idle;
+mod inspecting;
 mod objects;
 mod offering;
+mod options;
 mod outbox;
 mod outgoing;
 mod prepare;
@@ -22,30 +24,23 @@ mod terms;
 mod watching;
 mod worker;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
 pub use error::SendError;
+use inspecting::{Inspected, inspect};
+pub use options::{Compress, OnLostSnapshot, Options, Sharing};
 use record::Record;
-use serde::{Deserialize, Serialize};
 use session::{Context, Ended};
 pub use terms::{Formats, Terms};
 
-use crate::codec::Tuner;
 use crate::control;
-use crate::pg::{Client, ConnInfo, PgError, session as pg_session};
-use crate::report::{Display, Ending, ObjectError, Outcome};
-use crate::runtime::tools::{Tool, Tools};
-use crate::runtime::{Budget, Panicked, blocking};
-use crate::selection::{Content, RowFilter, Selection};
-use crate::source::choice::{Choice, filters};
+use crate::report::{Display, Ending, Outcome};
+use crate::runtime::{Budget, Panicked};
 use crate::source::keeper::{Keeper, KeeperError};
-use crate::source::{catalog, choice, privileges, server};
 use crate::state::{Aborted, StateDir};
 use crate::transport::Limits;
-use crate::transport::peering::{Code, Limit, LinkSpec, Peering};
+use crate::transport::peering::{Code, Limit, Peering};
 use crate::wire::Role;
 use crate::wire::message::SourceInfo;
 
@@ -53,114 +48,6 @@ use crate::wire::message::SourceInfo;
 const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
 /// Between two connections at least: a peer that ends each at once must not make us spin.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How hard blocks are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compress {
-    /// The default level, which keeps up with one COPY; within one host whatever costs less.
-    Auto,
-    None,
-    Level(i32),
-}
-
-/// How all that is read comes to be of one snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sharing {
-    /// As an earlier start of the migration; by an exported snapshot at first.
-    #[default]
-    Auto,
-    /// A keeper exports it, and each session imports it. It outlives send.
-    Export,
-    /// There is one session alone, for servers and poolers that leave no other way.
-    Single,
-}
-
-impl Sharing {
-    /// Once it is settled.
-    pub(super) fn is_single(self) -> bool {
-        self == Self::Single
-    }
-
-    fn or_as_before(self, before: Self) -> Self {
-        match self {
-            Self::Auto => before,
-            chosen => chosen,
-        }
-    }
-}
-
-/// What to do when the snapshot is gone, or a table that it shows no more is, before all rows are on
-/// the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum OnLostSnapshot {
-    /// Take a new one and go on with each table whose committed rows it shows just so; the others
-    /// begin again.
-    #[default]
-    Prove,
-    /// Take a new one; every table that has committed rows begins again.
-    Restart,
-    /// End the run.
-    Stop,
-}
-
-/// Everything that the command line says to send.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Connection string; empty for the `PG*` environment.
-    pub source: String,
-    /// Empty to go on with what an earlier start selected.
-    pub selection: Selection,
-    pub terms: Terms,
-    pub link: LinkSpec,
-    pub code: Code,
-    /// The root of all state directories.
-    pub state: PathBuf,
-    pub migration: String,
-    /// Bytes.
-    pub memory: u64,
-    pub jobs: usize,
-    pub chunk_bytes: u64,
-    pub compress: Compress,
-    /// Bytes per second on the wire at most.
-    pub rate: Option<u64>,
-    pub snapshot: Sharing,
-    pub keep_snapshot: Duration,
-    pub on_lost_snapshot: OnLostSnapshot,
-    pub allow_changes: bool,
-    pub give_up: Option<Duration>,
-    /// How long a chunk on its way outlives a lost link.
-    pub stall: Duration,
-    pub pg_bin: Option<PathBuf>,
-    /// Recv runs in this process too and measures for both.
-    pub shares_process: bool,
-}
-
-impl Options {
-    fn application_name(&self) -> String {
-        format!("pgpipe send {}", self.migration)
-    }
-
-    /// A session on the source. Where there is to be one alone it leaves no trace on the server: what
-    /// is behind a pooler may be another client's next.
-    fn open_session(&self, info: &ConnInfo) -> Result<Client, PgError> {
-        match self.snapshot.is_single() {
-            true => pg_session::open_within(info, &self.application_name()),
-            false => pg_session::open(info, &self.application_name(), "UTF8"),
-        }
-    }
-
-    /// The way that an earlier start chose is gone on with, unless another is wished.
-    fn settle_snapshot(&mut self, before: Option<Sharing>, display: &Display) {
-        self.snapshot = self.snapshot.or_as_before(before.unwrap_or_default());
-        if self.snapshot.is_single() {
-            self.jobs = 1;
-            (display.say)(
-                "reading through one connection (--snapshot single): the snapshot ends with this process",
-            );
-        }
-    }
-}
 
 /// Runs send until the migration is finished, stopped or failed.
 pub async fn run(mut options: Options, display: Display) -> Result<Outcome, SendError> {
@@ -179,7 +66,7 @@ pub async fn run(mut options: Options, display: Display) -> Result<Outcome, Send
     }
     options.settle_snapshot(record.as_ref().map(|record| record.sharing), &display);
     let (record, source) = begin(record, &state, &mut options, &display).await?;
-    let budget = budget(&options);
+    let budget = options.budget();
     if let Some(reason) = &budget.reduced {
         (display.say)(reason);
     }
@@ -399,111 +286,6 @@ fn stopped() -> Outcome {
     Outcome {
         ending: Ending::Stopped,
         report: None,
-    }
-}
-
-/// The source, before the network is touched.
-struct Inspected {
-    info: ConnInfo,
-    source: SourceInfo,
-    pg_dump: Tool,
-    /// What this role cannot see all of.
-    hidden: Vec<ObjectError>,
-}
-
-/// Everything about the source that can be wrong before the network is touched.
-async fn inspect(options: &Options, is_unprepared: bool) -> Result<Inspected, SendError> {
-    let options = options.clone();
-    blocking(move || {
-        let info = ConnInfo::resolve(&options.source, &|name| std::env::var(name).ok())?;
-        let mut client = options.open_session(&info)?;
-        let found = client.server_version();
-        if found < server::OLDEST {
-            return Err(SendError::TooOld {
-                found,
-                needed: server::OLDEST,
-            });
-        }
-        let source = server::describe(&mut client, &info)?;
-        if is_unprepared {
-            choice::require(&mut client, &options.selection)?;
-            let choice = choice::choose(&mut client, &options.selection)?;
-            require_whole_families(&mut client, &choice, options.terms.content)?;
-            require_predicates(&mut client, &choice, &options.terms.filters)?;
-        }
-        let pg_dump = Tools::find(options.pg_bin.as_deref())
-            .pick_dump(found)?
-            .clone();
-        let hidden = privileges::hidden(&mut client, &options.selection, options.terms.content)?;
-        client.end();
-        Ok(Inspected {
-            info,
-            source,
-            pg_dump,
-            hidden,
-        })
-    })
-    .await
-}
-
-/// Without all its partitions such a table could not take some of its rows on the target. Where that
-/// has its own tables, those decide which partitions there are.
-fn require_whole_families(
-    client: &mut Client,
-    choice: &Choice,
-    content: Content,
-) -> Result<(), SendError> {
-    if content != Content::Whole {
-        return Ok(());
-    }
-    match catalog::broken_family(client, choice)? {
-        None => Ok(()),
-        Some(orphaned) if orphaned.is_foreign => Err(SendError::ForeignPartition {
-            partition: orphaned.partition,
-            ancestor: orphaned.ancestor,
-        }),
-        Some(orphaned) => Err(SendError::BrokenFamily {
-            partition: orphaned.partition,
-            ancestor: orphaned.ancestor,
-        }),
-    }
-}
-
-/// Each is asked again in the snapshot.
-fn require_predicates(
-    client: &mut Client,
-    choice: &Choice,
-    row_filters: &[RowFilter],
-) -> Result<(), SendError> {
-    if row_filters.is_empty() {
-        return Ok(());
-    }
-    // The one session that there is has a transaction already.
-    let begins = !client.in_transaction();
-    if begins {
-        client.execute("BEGIN READ ONLY")?;
-    }
-    let listed = catalog::list(client, choice)?.into_iter();
-    let moved: Vec<_> = listed.map(|table| (table.oid, table.name)).collect();
-    filters::filtered(client, row_filters, &moved)?;
-    if begins {
-        client.execute("ROLLBACK")?;
-    }
-    Ok(())
-}
-
-fn budget(options: &Options) -> Budget {
-    let derive = |level| Budget::derive(options.memory, options.jobs, level);
-    match options.compress {
-        Compress::Level(level) => derive(level),
-        Compress::None => derive(1),
-        // What may be tried must not cost a worker or the window.
-        Compress::Auto => {
-            let (usual, hard) = (derive(1), derive(Tuner::HARD_LEVEL));
-            let fits = hard.max_level == Tuner::HARD_LEVEL
-                && (hard.jobs, hard.window_log) == (usual.jobs, usual.window_log);
-            if fits { hard } else { usual }
-        }
     }
 }
 

@@ -10,11 +10,12 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use twox_hash::XxHash3_128;
 
+use super::inspecting::require_whole_families;
 use super::record::{ARCHIVE, PLAN, Prepared, RENEWED_PLAN, Record};
 use super::session::Context;
 use super::taking::{elsewhere, enter};
 use super::worker::WorkError;
-use super::{Formats, Options, SendError, require_whole_families};
+use super::{Formats, Options, SendError};
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo};
 use crate::planner::{self, Candidates, Cut};
