@@ -126,17 +126,27 @@ def main():
         write_page(page)
 
 
+def shared_arguments(parser, runs):
+    """Of every measurement between two servers."""
+    parser.add_argument("--runs", type=int, default=runs, help=f"runs of each, of which the median counts (default {runs})")
+    parser.add_argument("--jobs", type=int, default=2, help="jobs, pipes or chunks of either side (default 2)")
+    parser.add_argument("--dir", default="/tmp", help="where both servers keep their data (default /tmp)")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+
+
+def program_arguments(parser):
+    """Of those that may be told what to measure, and with whose programs."""
+    parser.add_argument("--pg-bin", help="directory of initdb and its companions; else the newest installed")
+    parser.add_argument("--before", metavar="BINARY", help="an earlier pgpipe, measured in the same run")
+    parser.add_argument("--json", metavar="FILE", help="keep every single run's figures")
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=6_000_000, help="rows of the largest table (default 6000000)")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each case, of which the median counts (default 3)")
-    parser.add_argument("--jobs", type=int, default=2, help="pipes, jobs and chunks at a time (default 2)")
-    parser.add_argument("--pg-bin", help="directory of initdb and its companions; else the newest installed")
-    parser.add_argument("--dir", default="/tmp", help="where both servers keep their data (default /tmp)")
-    parser.add_argument("--before", metavar="BINARY", help="an earlier pgpipe, measured in the same run")
+    shared_arguments(parser, runs=3)
+    program_arguments(parser)
     parser.add_argument("--baseline-only", action="store_true", help="leave pgpipe out")
-    parser.add_argument("--json", metavar="FILE", help="keep every single run's figures")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     options = parser.parse_args()
     for name in ("rows", "runs", "jobs"):
         if getattr(options, name) < 1:

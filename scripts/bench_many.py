@@ -43,13 +43,8 @@ def arguments():
     parser.add_argument("--case", choices=CASES, action="append", help="only this one (may be repeated)")
     parser.add_argument("--objects", type=int, default=20_000, help="large objects (default 20000)")
     parser.add_argument("--tables", type=int, default=10_000, help="tables (default 10000)")
-    parser.add_argument("--runs", type=int, default=1, help="runs of each, of which the median counts (default 1)")
-    parser.add_argument("--jobs", type=int, default=2, help="jobs of either side (default 2)")
-    parser.add_argument("--pg-bin", help="directory of initdb and its companions; else the newest installed")
-    parser.add_argument("--dir", default="/tmp", help="where both servers keep their data (default /tmp)")
-    parser.add_argument("--before", metavar="BINARY", help="an earlier pgpipe, measured in the same run")
-    parser.add_argument("--json", metavar="FILE", help="keep every single run's figures")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    bench.shared_arguments(parser, runs=1)
+    bench.program_arguments(parser)
     return parser.parse_args(namespace=argparse.Namespace(baseline_only=False))
 
 

@@ -39,10 +39,7 @@ def arguments():
     parser.add_argument("--server", default=f"{servers}/13/bin", help="the source's initdb and postgres (default 13's)")
     parser.add_argument("--case", choices=CASES, action="append", help="only this one (may be repeated)")
     parser.add_argument("--rows", type=int, default=8_000_000, help="rows of the table (default 8000000)")
-    parser.add_argument("--runs", type=int, default=1, help="runs of each, of which the median counts (default 1)")
-    parser.add_argument("--jobs", type=int, default=2, help="jobs of either side (default 2)")
-    parser.add_argument("--dir", default="/tmp", help="where both servers keep their data (default /tmp)")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    bench.shared_arguments(parser, runs=1)
     return parser.parse_args()
 
 
