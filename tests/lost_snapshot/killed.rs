@@ -34,6 +34,19 @@ fn held_up(name: &str) -> (Databases, Run, Run, Client) {
     (dbs, send, recv, session)
 }
 
+/// What a dead recv asked for, and what still waits for a lock, is never done.
+fn end_backends(dbs: &Databases) {
+    dbs.target_sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'",
+    );
+    wait_until(
+        dbs,
+        "SELECT NOT EXISTS (SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%')",
+    );
+}
+
 /// The backend of a dead recv still commits: its successor finds the journal in the new snapshot.
 #[test]
 fn recv_before_the_transactions_answer() {
@@ -49,9 +62,7 @@ fn recv_before_the_transactions_answer() {
 fn recv_with_its_transaction() {
     let (dbs, send, recv, mut session) = held_up("no_survivor");
     kill(recv);
-    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
-    dbs.target_sql(terminate);
+    end_backends(&dbs);
     session.execute("COMMIT").unwrap();
     let recv = start_recv(&dbs, &["--keep-journal"]);
     let (send, _) = finish(&dbs, send, recv);
@@ -117,9 +128,7 @@ const MARK_WAITS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity
 fn everybody_when_every_chunk_is_committed() {
     let (dbs, send, recv, mut session) = without_mark("all_there_too");
     kill_all(&dbs, send, recv);
-    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
-    dbs.target_sql(terminate);
+    end_backends(&dbs);
     session.execute("COMMIT").unwrap();
     let (send, recv) = start_both(&dbs, &[]);
     let line = send.wait_for("migration main:");
@@ -134,6 +143,7 @@ fn everybody_when_every_chunk_is_committed() {
 fn send_before_it_records_its_keeper() {
     let (dbs, send, recv, mut session) = without_mark("unrecorded");
     kill_all(&dbs, send, recv);
+    end_backends(&dbs);
     session.execute("COMMIT").unwrap();
     start_keeper(&dbs);
     let (send, recv) = start_both(&dbs, &[]);
