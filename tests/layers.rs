@@ -30,6 +30,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("chunk", "schema"),
     ("codec", "copy"),
     ("wire", "codec"),
+    ("state", "runtime"),
     ("transport", "state"),
     ("control", "report"),
     ("control", "runtime"),

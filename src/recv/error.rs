@@ -167,8 +167,12 @@ impl RecvError {
             | Self::Build(BuildError::Journal(JournalError::Postgres { source, .. }))
             | Self::Journal(JournalError::Postgres { source, .. }) => source.is_passing(),
             Self::Clean(error) => error.is_resumable(),
+            Self::Archive(error) | Self::Foresight(ForesightError::Archive(error)) => {
+                error.is_passing()
+            }
+            Self::State(error) => error.is_passing(),
             Self::Peer { resumable, .. } => *resumable,
-            Self::Peering(error) => error.is_timeout(),
+            Self::Peering(error) => error.is_resumable(),
             _ => false,
         }
     }

@@ -5,6 +5,7 @@ mod brake;
 mod budget;
 mod buffers;
 mod clock;
+pub mod passing;
 mod patience;
 mod throttle;
 pub mod tools;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::worker::WorkError;
 use crate::pg::{ConnInfoError, PgError};
 use crate::report::one_line;
-use crate::runtime::Panicked;
 use crate::runtime::tools::ToolError;
+use crate::runtime::{Panicked, passing};
 use crate::sink::archive::ArchiveError;
 use crate::source::choice::ChoiceError;
 use crate::source::choice::filters::FilterError;
@@ -182,11 +182,15 @@ impl SendError {
             Self::Work(WorkError::Read(error)) => error.is_resumable(),
             Self::Transport(error) => !error.is_foreign(),
             Self::NoNewSnapshot(_) => true,
-            Self::Postgres(error) | Self::Filter(FilterError::Postgres(error)) => {
-                error.is_passing()
-            }
+            Self::Postgres(error)
+            | Self::Choice(ChoiceError::Postgres(error))
+            | Self::Filter(FilterError::Postgres(error)) => error.is_passing(),
+            Self::Dump(error) => error.is_passing(),
+            Self::Compare(error) => error.is_passing(),
+            Self::State(error) => error.is_passing(),
+            Self::File { source, .. } => passing::is_passing(source),
             Self::Peer { resumable, .. } => *resumable,
-            Self::Peering(error) => error.is_timeout(),
+            Self::Peering(error) => error.is_resumable(),
             Self::Keeper(KeeperError::Rewritten(_)) => true,
             _ => false,
         }

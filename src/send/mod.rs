@@ -97,7 +97,10 @@ async fn begin(
     }
     let mut record = own(record, &inspected.source, options)?;
     record.sharing = options.snapshot;
-    record.save(state)?;
+    match record.save(state) {
+        Err(error) if is_new => return Err(SendError::AtTheStart(Box::new(error.into()))),
+        saved => saved?,
+    }
     options.selection = record.selection.clone();
     options.terms = record.terms.clone();
     Ok((record, inspected))

@@ -7,7 +7,7 @@ use super::SendError;
 use super::prepare::Preparation;
 use crate::pg::{Client, PgError};
 use crate::report::one_line;
-use crate::source::dump::{Dump, DumpOptions, dump_through};
+use crate::source::dump::{Dump, DumpError, DumpOptions, dump_through};
 use crate::source::entry::Entry;
 use crate::source::keeper::{Here, Keeper, KeeperError, Kept, Spec, keep_here, take_here};
 use crate::wire::message::Snapshot;
@@ -111,7 +111,7 @@ impl Preparation {
                 let dump = Dump::start(tool, &info.tool_env(), Some(name), &options, &path)?;
                 let aborter = dump.aborter();
                 self.brake.add(move || aborter.abort());
-                dump.wait()?;
+                dump.wait().map_err(|error| self.cause(error))?;
             }
             Entry::Within => {
                 dump_through(client, info, tool, &options, dir, &path, |aborter| {
@@ -120,6 +120,18 @@ impl Preparation {
             }
         }
         Ok(())
+    }
+
+    /// pg_dump tells no SQLSTATE, and its server may speak any language: whether that takes sessions
+    /// shows one of ours.
+    fn cause(&self, error: DumpError) -> SendError {
+        if !matches!(error, DumpError::Failed { .. }) {
+            return error.into();
+        }
+        match self.options.open_session(&self.info) {
+            Err(refused) if refused.is_passing() => refused.into(),
+            _ => error.into(),
+        }
     }
 }
 

@@ -78,6 +78,7 @@ impl CleanError {
             Self::Postgres(source)
             | Self::Database(DatabaseError::Postgres(source))
             | Self::Journal(JournalError::Postgres { source, .. }) => source.is_passing(),
+            Self::Archive(error) => error.is_passing(),
             Self::Locks { .. } => true,
             _ => false,
         }

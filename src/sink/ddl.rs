@@ -35,7 +35,11 @@ pub enum DdlError {
 impl DdlError {
     /// Whether the cause lies with the server's state, so that the same can be tried later.
     pub fn is_resumable(&self) -> bool {
-        matches!(self, Self::Postgres { source, .. } if source.is_passing())
+        match self {
+            Self::Postgres { source, .. } => source.is_passing(),
+            Self::Archive(error) => error.is_passing(),
+            Self::RolledBack { .. } => false,
+        }
     }
 }
 

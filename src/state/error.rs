@@ -5,11 +5,19 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::runtime::passing;
+
 /// Every variant names the file or directory; nothing is repaired silently.
 #[derive(Debug, Error)]
 pub enum StateError {
     #[error("cannot {action} `{}`", path.display())]
     Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("cannot {action} `{}` now; make room there, and start again", path.display())]
+    NoRoom {
         action: &'static str,
         path: PathBuf,
         source: io::Error,
@@ -66,14 +74,31 @@ pub enum StateError {
     NoPairFile { path: PathBuf, seconds: u64 },
 }
 
+impl StateError {
+    /// Whether the same may go well later: a disk is full, or the like.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::NoRoom { .. })
+    }
+}
+
 /// For `map_err`: what was tried, on which path.
 pub(super) fn io_error(
     action: &'static str,
     path: impl AsRef<Path>,
 ) -> impl FnOnce(io::Error) -> StateError {
-    move |source| StateError::Io {
-        action,
-        path: path.as_ref().to_owned(),
-        source,
+    move |source| {
+        let path = path.as_ref().to_owned();
+        match passing::is_passing(&source) {
+            true => StateError::NoRoom {
+                action,
+                path,
+                source,
+            },
+            false => StateError::Io {
+                action,
+                path,
+                source,
+            },
+        }
     }
 }

@@ -100,6 +100,11 @@ impl PeeringError {
         matches!(self, Self::Unreached { .. } | Self::Nobody { .. })
     }
 
+    /// Whether the same command can go on later.
+    pub fn is_resumable(&self) -> bool {
+        self.is_timeout() || matches!(self, Self::State(error) if error.is_passing())
+    }
+
     fn is_lost(&self) -> bool {
         match self {
             Self::Transport(error) => error.is_lost(),

@@ -11,6 +11,7 @@ mod journal;
 mod killed;
 mod lockless;
 mod options;
+mod passing;
 #[path = "../support/mod.rs"]
 mod support;
 mod unlinked;

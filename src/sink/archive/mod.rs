@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use crate::phase::{DumpId, Toc, TocError};
+use crate::runtime::passing;
 use crate::schema::roles::RoleMap;
 
 mod lexer;
@@ -59,6 +60,13 @@ pub enum ArchiveError {
         status: ExitStatus,
         stderr: String,
     },
+    #[error("{} could not read {} now ({status}){}; start both again when that has passed", .program.display(), .file.display(), passing::told(.stderr))]
+    Passing {
+        program: PathBuf,
+        file: PathBuf,
+        status: ExitStatus,
+        stderr: String,
+    },
     #[error("the SQL of the schema archive {} is not UTF-8", .file.display())]
     NotUtf8 {
         file: PathBuf,
@@ -71,6 +79,19 @@ pub enum ArchiveError {
         program: PathBuf,
         source: ScriptError,
     },
+}
+
+impl ArchiveError {
+    /// Whether the same may go well later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Open { source, .. } | Self::List { source, .. } | Self::Run { source, .. } => {
+                passing::is_passing(source)
+            }
+            Self::Passing { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// An archive that `pg_dump -Fc --schema-only --encoding=UTF8` wrote, and the pg_restore to read it.
@@ -220,7 +241,8 @@ impl Archive {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.pg_restore);
         command.args(self.options.arguments());
-        command.stdin(Stdio::null());
+        // Its words tell what passes.
+        command.stdin(Stdio::null()).env("LC_ALL", "C");
         command
     }
 
@@ -232,14 +254,27 @@ impl Archive {
         })?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            return Err(ArchiveError::Failed {
-                program: self.pg_restore.clone(),
-                file: self.file.clone(),
-                status: output.status,
-                stderr: stderr.trim_end().to_owned(),
-            });
+            return Err(self.failed(output.status, stderr.trim_end().to_owned()));
         }
         Ok(output.stdout)
+    }
+
+    fn failed(&self, status: ExitStatus, stderr: String) -> ArchiveError {
+        let (program, file) = (self.pg_restore.clone(), self.file.clone());
+        match passing::has_passing_cause(status, &stderr) {
+            true => ArchiveError::Passing {
+                program,
+                file,
+                status,
+                stderr,
+            },
+            false => ArchiveError::Failed {
+                program,
+                file,
+                status,
+                stderr,
+            },
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::pg::PgError;
+use crate::runtime::passing;
 use crate::runtime::tools::Tool;
 use crate::selection::Selection;
 
@@ -48,12 +49,33 @@ pub enum DumpError {
         /// The last lines it wrote.
         stderr: String,
     },
+    #[error("{} could not dump the schema now ({status}){}; start both again when that has passed", .program.display(), passing::told(.stderr))]
+    Passing {
+        program: PathBuf,
+        status: ExitStatus,
+        stderr: String,
+    },
     #[error("cannot read the schema archive {}", .path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot let pg_dump into the session of the snapshot")]
     Door(#[source] io::Error),
     #[error("the session that pg_dump read through has failed")]
     Session(#[from] PgError),
+}
+
+impl DumpError {
+    /// Whether the same may go well later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Create { source, .. }
+            | Self::Run { source, .. }
+            | Self::Read { source, .. }
+            | Self::Door(source) => passing::is_passing(source),
+            Self::Session(source) => source.is_passing(),
+            Self::Passing { .. } => true,
+            Self::Aborted { .. } | Self::Failed { .. } => false,
+        }
+    }
 }
 
 /// Dumps the schema into the file `out`: starts pg_dump and waits for it.
@@ -156,11 +178,7 @@ impl Dump {
 
     fn finished(&self, status: ExitStatus, stderr: String) -> Result<DumpInfo, DumpError> {
         if !status.success() {
-            return Err(DumpError::Failed {
-                program: self.tool.path.clone(),
-                status,
-                stderr,
-            });
+            return Err(self.failed(status, stderr));
         }
         let file = self.out.metadata().map_err(|source| DumpError::Read {
             path: self.out.clone(),
@@ -171,6 +189,22 @@ impl Dump {
             pg_dump_version: self.tool.version.clone(),
             bytes: file.len(),
         })
+    }
+
+    fn failed(&self, status: ExitStatus, stderr: String) -> DumpError {
+        let program = self.tool.path.clone();
+        match passing::has_passing_cause(status, &stderr) {
+            true => DumpError::Passing {
+                program,
+                status,
+                stderr,
+            },
+            false => DumpError::Failed {
+                program,
+                status,
+                stderr,
+            },
+        }
     }
 }
 
@@ -196,6 +230,8 @@ fn command(tool: &Tool, env: &[(String, String)]) -> Command {
         command.env_remove(name);
     }
     command.envs(env.iter().map(|(name, value)| (name, value)));
+    // Its words tell what passes.
+    command.env("LC_ALL", "C");
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(Stdio::piped());
     command
@@ -262,6 +298,17 @@ mod tests {
         let out = dir.path().join("out");
         let error = dump_schema(&tool, &[], "x", &DumpOptions::default(), &out).unwrap_err();
         assert!(error.to_string().ends_with("no such snapshot"), "{error}");
+        assert!(!error.is_passing());
+    }
+
+    #[test]
+    fn what_passes_says_what_to_do() {
+        let (dir, tool) =
+            script("#!/bin/sh\necho the database system is starting up >&2\nexit 1\n");
+        let out = dir.path().join("out");
+        let error = dump_schema(&tool, &[], "x", &DumpOptions::default(), &out).unwrap_err();
+        assert!(error.is_passing());
+        assert!(error.to_string().contains("start both again"), "{error}");
     }
 
     #[test]
