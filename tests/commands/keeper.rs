@@ -41,8 +41,18 @@ fn a_look_does_not_keep_it() {
         keepers(&dbs).is_empty().then_some(())
     });
     assert!(gone.is_some(), "the keeper outlives its time");
-    pgpipe(&dbs, "send", &["status"]).must(0, &["no snapshot is held"]);
+    let hints = [
+        "no snapshot is held: start send again",
+        "proves in it",
+        "--on-lost-snapshot",
+    ];
+    pgpipe(&dbs, "send", &["status"]).must(0, &hints);
     assert_quiet(&dbs);
+    let (send, recv) = (crate::start_send(&dbs, &[]), crate::start_recv(&dbs, &[]));
+    send.wait_for("new snapshot:");
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_equal(&dbs);
 }
 
 /// It does not wait for an answer of its server: whoever speaks to it meanwhile is heard.

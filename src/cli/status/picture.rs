@@ -12,8 +12,8 @@ use crate::state::Standing;
 use crate::wire::Role;
 
 /// Of a send that is stopped.
-const NO_KEEPER: &str =
-    "no snapshot is held: it can go on only if all rows are on the target already";
+const NO_KEEPER: &str = "no snapshot is held: start send again as before to go on; while rows are missing it takes a \
+    new one, and proves in it what is on the target (--on-lost-snapshot)";
 
 /// Everything under a state root.
 #[derive(Debug, Serialize)]
