@@ -110,6 +110,14 @@ pub enum RecvError {
     )]
     OtherTarget { display: String, schema: String },
     #[error(
+        "there is no database {database} on this server, which is not the one that the migration went into ({display}): give that one with --target; if it is no more, `pgpipe cleanup --force {migration}` forgets the migration"
+    )]
+    OtherServer {
+        database: String,
+        display: String,
+        migration: String,
+    },
+    #[error(
         "{path} is not the archive that the target's journal speaks of; remove by hand what the migration made, and the journal"
     )]
     OtherArchive { path: PathBuf },

@@ -96,14 +96,8 @@ fn clear_target(
 ) -> Result<Reset, RecvError> {
     let noted: Option<Noted> = state.read(TARGET)?;
     let info = ConnInfo::resolve(&target.conninfo, &|name| std::env::var(name).ok())?;
-    let mut client = match database::connect(&info, &format!("pgpipe reset {migration}")) {
-        // Dropped since: nothing of ours can be there.
-        Err(DatabaseError::Missing { .. })
-            if noted.as_ref().is_none_or(|n| n.database == info.dbname()) =>
-        {
-            return Ok(Reset::NoJournal);
-        }
-        other => other?,
+    let Some(mut client) = connect(&info, migration, noted.as_ref())? else {
+        return Ok(Reset::NoJournal);
     };
     let mut role_map = RoleMap::default();
     if let Some(noted) = noted {
@@ -136,6 +130,26 @@ fn clear_target(
         emptied: emptying.count(),
         mixed: emptying.mixed.iter().map(ToString::to_string).collect(),
     })
+}
+
+/// Connects to the target; nothing where its database has been dropped since, so that nothing of ours
+/// can be there.
+fn connect(
+    info: &ConnInfo,
+    migration: &str,
+    noted: Option<&Noted>,
+) -> Result<Option<Client>, RecvError> {
+    let name = format!("pgpipe reset {migration}");
+    match database::connect(info, &name) {
+        Err(DatabaseError::Missing { .. }) if noted.is_none_or(|n| n.database == info.dbname()) => {
+            if let Some(noted) = noted {
+                let mut server = database::connect_to_server(info, &name)?;
+                noted.must_be_on(&mut server, migration)?;
+            }
+            Ok(None)
+        }
+        connected => Ok(Some(connected?)),
+    }
 }
 
 /// Empties what was there before and empty, by the plan that the journal is of.

@@ -104,4 +104,17 @@ impl Target {
             }),
         }
     }
+
+    /// Refuses another server than the migration's, whatever its databases are called.
+    pub(super) fn must_be_on(&self, client: &mut Client, migration: &str) -> Result<(), RecvError> {
+        let found = Self::look(client, self.display.clone(), &self.journal_schema)?;
+        match found.system_identifier == self.system_identifier {
+            true => Ok(()),
+            false => Err(RecvError::OtherServer {
+                database: self.database.clone(),
+                display: self.display.clone(),
+                migration: migration.to_owned(),
+            }),
+        }
+    }
 }

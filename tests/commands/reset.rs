@@ -1,5 +1,7 @@
 //! What a migration made is taken back, what is not its own stays, and it can begin anew.
 
+use pgpipe::demo::cluster::{Cluster, ClusterOptions};
+
 use crate::support::{Databases, assert_equal, assert_nothing_left, start_recv, start_send};
 use crate::{DATA, assert_quiet, pgpipe, under_way};
 
@@ -123,6 +125,27 @@ fn extensions_that_were_there_stay() {
     assert!(left.contains("extension citext"), "{left}");
     assert!(!left.contains("extension hstore"), "{left}");
     assert!(!left.contains("relation big"), "{left}");
+}
+
+/// A server without a database of that name is not the target's for that: nothing is forgotten.
+#[test]
+fn on_another_server() {
+    let dbs = aborted("reset_server", DATA);
+    let other = Cluster::start(&ClusterOptions::default()).unwrap();
+    let strange = other.conninfo(dbs.name());
+    let args = ["reset", "main", "--yes", "--target", &strange];
+    let said = pgpipe(&dbs, "recv", &args);
+    said.must(1, &["no database reset_server on this server", "--target"]);
+    reset_recv(&dbs).must(0, &["objects and the journal"]);
+}
+
+/// On the target's own server it has been dropped, and the journal with it.
+#[test]
+fn without_the_database() {
+    let dbs = aborted("reset_dropped", DATA);
+    let drop = "DROP DATABASE reset_dropped WITH (FORCE)";
+    dbs.target().psql("postgres", drop).unwrap();
+    reset_recv(&dbs).must(0, &["nothing was removed"]);
 }
 
 /// Another database than the one it went into is not touched, and what is known is kept.
