@@ -47,7 +47,7 @@ pub(super) async fn agree(
     let ToRecv::Offer(adapted) = talk.hear().await? else {
         return Err(RecvError::Protocol("expected Offer").into());
     };
-    fetch::fetch(context, talk, &adapted, PLAN).await?;
+    fetch::fetch(context, talk, &adapted, fetch::Plans::OFFERED).await?;
     Ok(adapted)
 }
 

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use twox_hash::XxHash3_128;
 
 use super::RecvError;
-use super::record::ARCHIVE;
+use super::record::{ARCHIVE, PLAN};
 use super::session::{Break, Context, Talk};
 use crate::runtime::blocking;
 use crate::state::StateDir;
@@ -23,12 +23,28 @@ const BLOB_PIECE: usize = 256 << 10;
 /// Send writes a stream's header as it opens the stream.
 const HEADER_LIMIT: Duration = Duration::from_secs(30);
 
-/// Asks for what we do not hold, and keeps it in the state directory, the plan in `plan_file`.
+/// The plans that are asked for.
+pub(super) struct Plans {
+    /// The name under which the offered one is kept.
+    pub(super) file: &'static str,
+    /// The digest of the one that the journal is of, where it is missing here.
+    pub(super) agreed: Option<u128>,
+}
+
+impl Plans {
+    /// Of an offer that is no renewal.
+    pub(super) const OFFERED: Self = Self {
+        file: PLAN,
+        agreed: None,
+    };
+}
+
+/// Asks for what we do not hold, and keeps it in the state directory.
 pub(super) async fn fetch(
     context: &Context,
     talk: &mut Talk,
     offer: &Offer,
-    plan_file: &'static str,
+    plans: Plans,
 ) -> Result<(), Break> {
     for (what, blob, limit) in [
         ("a plan", offer.plan, PLAN_LIMIT),
@@ -39,26 +55,64 @@ pub(super) async fn fetch(
             return Err(RecvError::TooLarge { what, bytes }.into());
         }
     }
-    let plan = !holds(&context.state, plan_file, offer.plan).await?;
-    let archive = !holds(&context.state, ARCHIVE, offer.archive).await?;
-    talk.say(&ToSend::Need { plan, archive }).await?;
-    let (mut wants_plan, mut wants_archive) = (plan, archive);
-    while wants_plan || wants_archive {
+    let mut wanted = Wanted {
+        plan: !holds(&context.state, plans.file, offer.plan).await?,
+        archive: !holds(&context.state, ARCHIVE, offer.archive).await?,
+        agreed: plans.agreed.is_some(),
+    };
+    let Wanted {
+        plan,
+        archive,
+        agreed,
+    } = wanted;
+    let need = ToSend::Need {
+        plan,
+        archive,
+        agreed,
+    };
+    talk.say(&need).await?;
+    while wanted != Wanted::default() {
         let receiving = async {
             let mut stream = talk.connection().accept_data().await?;
-            let (wants, file, blob) = match read_header(&mut stream).await? {
-                StreamHeader::Plan if wants_plan => (&mut wants_plan, plan_file, offer.plan),
-                StreamHeader::Archive if wants_archive => {
-                    (&mut wants_archive, ARCHIVE, offer.archive)
-                }
-                _ => return Err(RecvError::Protocol("a stream that was not asked for")),
-            };
-            *wants = false;
+            let header = read_header(&mut stream).await?;
+            let (file, blob) = wanted.take(&header, offer, &plans)?;
             receive_file(context, &mut stream, file, blob).await
         };
         talk.unless_stopped(receiving).await??;
     }
     Ok(())
+}
+
+/// What is still to come.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Wanted {
+    plan: bool,
+    archive: bool,
+    agreed: bool,
+}
+
+impl Wanted {
+    /// The file that a stream brings, and what it must be; each comes once.
+    fn take(
+        &mut self,
+        header: &StreamHeader,
+        offer: &Offer,
+        plans: &Plans,
+    ) -> Result<(&'static str, BlobInfo), RecvError> {
+        let (wants, file, blob) = match *header {
+            StreamHeader::Plan => (&mut self.plan, plans.file, offer.plan),
+            StreamHeader::Archive => (&mut self.archive, ARCHIVE, offer.archive),
+            StreamHeader::Agreed { bytes } if bytes <= PLAN_LIMIT => {
+                let digest = plans.agreed.unwrap_or_default();
+                (&mut self.agreed, PLAN, BlobInfo { bytes, digest })
+            }
+            _ => return Err(RecvError::Protocol("a stream that was not asked for")),
+        };
+        match std::mem::take(wants) {
+            true => Ok((file, blob)),
+            false => Err(RecvError::Protocol("a stream that was not asked for")),
+        }
+    }
 }
 
 async fn holds(

@@ -44,9 +44,12 @@ pub(super) async fn renew(
     });
     let settling = Arc::clone(&renewing);
     let settled = blocking(move || settling.settle_plan());
-    talk.unless_stopped(settled).await??;
+    let plans = fetch::Plans {
+        file: RENEWED_PLAN,
+        agreed: talk.unless_stopped(settled).await??,
+    };
     meter.waiting_for(Some("plan and archive from send".into()));
-    fetch::fetch(context, talk, offer, RENEWED_PLAN).await?;
+    fetch::fetch(context, talk, offer, plans).await?;
     meter.waiting_for(Some("earlier sessions of recv to end".into()));
     let looking = Arc::clone(&renewing);
     let looked = blocking(move || looking.look());
@@ -133,18 +136,20 @@ impl Renewing {
         Ok((plan, parts.map(|(key, part)| (key, part.digest)).collect()))
     }
 
-    /// A crash after a renewal may have left the journal's plan under the other name.
-    fn settle_plan(&self) -> Result<(), RecvError> {
+    /// A crash after a renewal may have left the journal's plan under the other name. Its digest, where
+    /// there is no copy here at all.
+    fn settle_plan(&self) -> Result<Option<u128>, RecvError> {
         let mut client = self.connect()?;
         if !self.journal.exists(&mut client)? {
             return Err(RecvError::Protocol("a new snapshot of nothing"));
         }
         let begun = self.journal.begun(&mut client)?;
-        let renewed = self.state.read_bytes(RENEWED_PLAN)?.unwrap_or_default();
-        if XxHash3_128::oneshot(&renewed) == begun.plan_digest {
+        let is_agreed = |bytes: &Vec<u8>| XxHash3_128::oneshot(bytes) == begun.plan_digest;
+        if let Some(renewed) = self.state.read_bytes(RENEWED_PLAN)?.filter(is_agreed) {
             self.state.write_bytes(PLAN, &renewed)?;
         }
-        Ok(())
+        let kept = self.state.read_bytes(PLAN)?.is_some_and(|b| is_agreed(&b));
+        Ok((!kept).then_some(begun.plan_digest))
     }
 
     /// The plan that the journal is of: only what it names may be emptied.

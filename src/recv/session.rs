@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::migration::Migration;
-use super::record::{PLAN, Record};
+use super::record::Record;
 use super::room::{Room, RoomWatch};
 use super::{
     Inspected, Options, RecvError, comparing, data, ending, fetch, installing, renewing, standing,
@@ -175,7 +175,7 @@ async fn offered(context: &mut Context, talk: &mut Talk, greet: &Greet) -> Resul
     let offer = match talk.hear().await? {
         ToRecv::Offer(offer) => {
             meter.waiting_for(Some("plan and archive from send".into()));
-            fetch::fetch(context, talk, &offer, PLAN).await?;
+            fetch::fetch(context, talk, &offer, fetch::Plans::OFFERED).await?;
             meter.waiting_for(None);
             comparing::agree(context, talk, greet, offer).await?
         }

@@ -2,6 +2,7 @@
 //! committed, or take one.
 
 use super::prepare::recorded_plan;
+use super::record::AGREED_PLAN;
 use super::session::Context;
 use super::{OnLostSnapshot, SendError};
 use crate::source::keeper::Keeper;
@@ -48,6 +49,10 @@ pub(super) fn chart(context: &mut Context, state: &TargetState) -> Result<Course
     }
     let journal = moment(state);
     let current = journal.is_none_or(|moment| *moment == offer.snapshot.moment());
+    if current {
+        // A renewal is through, or was never begun.
+        context.state.remove(AGREED_PLAN)?;
+    }
     let lives = context.keeper.is_some();
     if current && (lives || has_all(context, state)?) {
         return Ok(Course::GoOn);

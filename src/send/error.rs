@@ -111,6 +111,10 @@ pub enum SendError {
     Filter(#[from] FilterError),
     #[error("{path} is damaged or not what was offered; restore it, or start a new migration")]
     Record { path: PathBuf },
+    #[error(
+        "recv has lost the plan that the target's journal is of, the snapshot is gone, and {path}, a copy of that plan, is missing here: nobody can tell what is on the target; `pgpipe reset` on both hosts lets the migration begin anew"
+    )]
+    NoAgreedPlan { path: PathBuf },
     #[error("cannot use {path}")]
     File {
         path: PathBuf,

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::record::{ARCHIVE, FILE, PLAN, RENEWED_ARCHIVE, RENEWED_PLAN, Record};
+use super::record::{AGREED_PLAN, ARCHIVE, FILE, PLAN, RENEWED_ARCHIVE, RENEWED_PLAN, Record};
 use super::{SendError, release_keeper};
 use crate::state::{ABORTED, Aborted, PlanFigures, Standing, StateDir, StateError, glance};
 use crate::transport::auth::PIN_FILE;
@@ -42,7 +42,11 @@ pub fn abort(state: &StateDir, by: &str) -> Result<bool, SendError> {
 /// snapshot was held until then.
 pub fn reset(state: &StateDir) -> Result<bool, SendError> {
     let held = release_keeper(state.path())?;
-    for file in [FILE, PLAN, RENEWED_PLAN, ARCHIVE, RENEWED_ARCHIVE, ABORTED] {
+    let plans = [PLAN, RENEWED_PLAN, AGREED_PLAN];
+    for file in [FILE, ARCHIVE, RENEWED_ARCHIVE, ABORTED]
+        .iter()
+        .chain(&plans)
+    {
         state.remove(file)?;
     }
     Ok(held)

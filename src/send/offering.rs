@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 
 use super::course::{self, Course};
 use super::prepare::{describe_file, recorded_plan};
-use super::record::{ARCHIVE, PLAN, Record};
+use super::record::{AGREED_PLAN, ARCHIVE, PLAN, Record};
 use super::session::{Break, Context, Talk};
 use super::watching::KeeperWatch;
 use super::worker::WorkError;
@@ -130,7 +130,11 @@ pub(super) async fn offer(
 ) -> Result<There, Break> {
     hand_over(context, talk, ready).await?;
     match await_schema(context, talk, ready).await? {
-        Answer::Ready(there) => return Ok(there),
+        Answer::Ready(there) => {
+            // The journal is of the offered plan now.
+            context.state.remove(AGREED_PLAN)?;
+            return Ok(there);
+        }
         Answer::Adapt(tables) => adapting::adapt(context, ready, &tables)?,
     }
     hand_over(context, talk, ready).await?;
@@ -148,24 +152,7 @@ async fn hand_over(context: &mut Context, talk: &mut Talk, ready: &Ready) -> Res
         true => ToRecv::Renewal(offer),
     })
     .await?;
-    let ToSend::Need {
-        plan: wants_plan,
-        archive: wants_archive,
-    } = talk.hear().await?
-    else {
-        return Err(SendError::Protocol("expected Need").into());
-    };
-    let files = [
-        (wants_plan, StreamHeader::Plan, PLAN),
-        (wants_archive, StreamHeader::Archive, ARCHIVE),
-    ];
-    if wants_archive {
-        check_archive(context, &ready.offer).await?;
-    }
-    for (_, header, file) in files.iter().filter(|(wanted, ..)| *wanted) {
-        let sending = send_file(context, talk, header, file);
-        talk.unless_stopped(sending).await??;
-    }
+    send_files(context, talk, ready).await?;
     if ready.renewal {
         proof::renew(context, talk, ready).await?;
     }
@@ -177,6 +164,42 @@ async fn hand_over(context: &mut Context, talk: &mut Talk, ready: &Ready) -> Res
         plan.tables.len() as u64,
     );
     Ok(())
+}
+
+/// Sends what recv does not hold.
+async fn send_files(context: &Context, talk: &mut Talk, ready: &Ready) -> Result<(), Break> {
+    let ToSend::Need {
+        plan,
+        archive,
+        agreed,
+    } = talk.hear().await?
+    else {
+        return Err(SendError::Protocol("expected Need").into());
+    };
+    let mut files = Vec::new();
+    files.extend(plan.then_some((StreamHeader::Plan, PLAN)));
+    if archive {
+        check_archive(context, &ready.offer).await?;
+        files.push((StreamHeader::Archive, ARCHIVE));
+    }
+    if agreed {
+        files.push((agreed_header(context)?, AGREED_PLAN));
+    }
+    for (header, file) in &files {
+        let sending = send_file(context, talk, header, file);
+        talk.unless_stopped(sending).await??;
+    }
+    Ok(())
+}
+
+/// Of the plan that recv has lost; recv judges whether it is the one.
+fn agreed_header(context: &Context) -> Result<StreamHeader, SendError> {
+    let path = context.state.path().join(AGREED_PLAN);
+    let bytes = match path.metadata() {
+        Ok(found) => found.len(),
+        Err(_) => return Err(SendError::NoAgreedPlan { path }),
+    };
+    Ok(StreamHeader::Agreed { bytes })
 }
 
 /// What recv says to an offer.

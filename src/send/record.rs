@@ -14,6 +14,8 @@ use crate::wire::message::{Offer, SourceInfo};
 pub(super) const FILE: &str = "migration";
 /// The serialised plan; its digest stands in the offer.
 pub(super) const PLAN: &str = "plan";
+/// The plan that the journal is of, while a new snapshot's is to take its place: recv may have lost it.
+pub(super) const AGREED_PLAN: &str = "plan.agreed";
 /// The same plan in a new snapshot, until the record names it.
 pub(super) const RENEWED_PLAN: &str = "plan.renewed";
 /// The schema in a new snapshot, to be compared with the recorded one.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::SendError;
 use super::prepare::{Preparation, recorded_plan, release_stale, write_plan};
-use super::record::{ARCHIVE, Prepared, RENEWED_ARCHIVE, RENEWED_PLAN, Record};
+use super::record::{AGREED_PLAN, ARCHIVE, PLAN, Prepared, RENEWED_ARCHIVE, RENEWED_PLAN, Record};
 use super::taking::Taken;
 use crate::pg::Client;
 use crate::report::one_line;
@@ -109,6 +109,7 @@ impl Preparation {
         let old = record.prepared.take();
         let old = old.expect("only what was prepared is renewed").offer;
         let mut plan = recorded_plan(state, &old)?;
+        keep_agreed(state)?;
         let choice = self.choose(client)?;
         let entry = taken.entry();
         let baseline = self.baseline(client, &entry, early, &choice)?;
@@ -154,6 +155,16 @@ impl Preparation {
         let pg_restore = &found.pick_restore(major, major)?.path;
         Ok(Archive::open(pg_restore, file, RestoreOptions::default())?.whole_sql()?)
     }
+}
+
+/// Keeps the plan that the journal is of. Where it has been kept already, the one that is recorded is of
+/// a snapshot that was lost before the journal came to it.
+fn keep_agreed(state: &StateDir) -> Result<(), SendError> {
+    if state.path().join(AGREED_PLAN).exists() {
+        return Ok(());
+    }
+    let bytes = state.read_bytes(PLAN)?.unwrap_or_default();
+    Ok(state.write_bytes(AGREED_PLAN, &bytes)?)
 }
 
 /// Whether the keeper has ended. It notices the end of its own session later than others do.

@@ -29,7 +29,7 @@ use crate::wire::frame::{self, FrameError};
 /// What this build speaks. Another number is refused, never adapted to.
 ///
 /// 1: blocks of rows; 2: blocks of columns too; 3: dictionaries that last along a part.
-pub const PROTOCOL_VERSION: u16 = 6;
+pub const PROTOCOL_VERSION: u16 = 7;
 
 const MAGIC: [u8; 6] = *b"pgpipe";
 

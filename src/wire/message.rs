@@ -48,8 +48,13 @@ pub enum ToRecv {
 pub enum ToSend {
     /// The answer to [`ToRecv::Greet`].
     Standing(Standing),
-    /// The answer to [`ToRecv::Offer`]: which of the two recv does not hold yet.
-    Need { plan: bool, archive: bool },
+    /// The answer to [`ToRecv::Offer`]: which of the files recv does not hold.
+    Need {
+        plan: bool,
+        archive: bool,
+        /// Of a [`ToRecv::Renewal`]: the plan that the journal is of.
+        agreed: bool,
+    },
     /// The schema is in place: chunks may come. Committed ones are not to be sent again.
     Ready {
         committed: Vec<ChunkId>,
@@ -331,6 +336,10 @@ pub enum StreamHeader {
     Resume {
         attempt: Attempt,
         from: u32,
+    },
+    /// The plan that the journal is of, where recv has lost its copy.
+    Agreed {
+        bytes: u64,
     },
 }
 

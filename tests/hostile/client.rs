@@ -203,7 +203,7 @@ impl Client {
 
     pub(crate) async fn needed(&mut self) -> (bool, bool) {
         match self.hear().await {
-            ToSend::Need { plan, archive } => (plan, archive),
+            ToSend::Need { plan, archive, .. } => (plan, archive),
             other => panic!("{other:?}"),
         }
     }

@@ -1,5 +1,6 @@
 //! One side dies while the journal moves to the new snapshot.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
@@ -94,6 +95,46 @@ fn send_and_keeper_before_the_transactions_answer() {
     let send = start_send(&dbs, &SLOW);
     send.wait_for("new snapshot:");
     finish(&dbs, send, recv);
+}
+
+/// Neither side is at work, and the journal is still of the first snapshot: recv's plan files are gone.
+fn without_plans(name: &str, end: impl Fn(&Databases)) -> Databases {
+    let (dbs, send, recv, mut session) = held_up(name);
+    kill(recv);
+    kill(send);
+    end(&dbs);
+    end_backends(&dbs);
+    session.execute("COMMIT").unwrap();
+    for file in ["plan", "plan.renewed"] {
+        fs::remove_file(dbs.path("recv.state/main/recv").join(file)).unwrap();
+    }
+    dbs
+}
+
+/// Send has kept the one that the journal is of, while its own became another's, twice.
+#[test]
+fn everybody_and_recvs_plans() {
+    let dbs = without_plans("lost_plans", kill_keeper);
+    let (send, recv) = start_both(&dbs, &[]);
+    let line = send.wait_for("new snapshot:");
+    assert!(line.ends_with("begin again: public.first"), "{line}");
+    finish(&dbs, send, recv);
+    let kept = dbs.path("send.state/main/send/plan.agreed");
+    assert!(!kept.exists(), "it is of no use any more");
+}
+
+/// Where it has not, nothing is begun that could only fail, and what to do is said.
+#[test]
+fn everybody_and_every_plan() {
+    let dbs = without_plans("no_plan_at_all", |_| ());
+    fs::remove_file(dbs.path("send.state/main/send/plan.agreed")).unwrap();
+    let (send, recv) = start_both(&dbs, &[]);
+    for end in [send.wait(), recv.wait()] {
+        end.must_end(1);
+        let said = end.stderr.contains("pgpipe reset");
+        assert!(said, "{}", end.output());
+    }
+    kill_keeper(&dbs);
 }
 
 /// A run of which every chunk is committed, and whose mark for that is held up by a session.
