@@ -38,6 +38,7 @@ impl StateDir {
         make_directory(&migration)?;
         let path = migration.join(role.as_str());
         make_directory(&path)?;
+        privacy::check_way(&path)?;
         privacy::close_directory(&path)?;
         let lock = lock(&path)?;
         remove_leftovers(&path)?;

@@ -1,19 +1,53 @@
 //! That a state directory is nobody else's: what others could read is closed to them, what they
-//! could write is not believed. A checksum shows accidents, not intent.
+//! could write, or put something else in place of, is not believed. A checksum shows accidents, not
+//! intent.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::error::{StateError, io_error};
 
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
+const EVERYBODY_WRITES: u32 = 0o002;
+/// Only who owns a file in such a directory may rename or remove it (inode(7)).
+const STICKY: u32 = 0o1000;
+const ROOT: u32 = 0;
 
 /// Closes the directory itself.
 pub(super) fn close_directory(path: &Path) -> Result<(), StateError> {
     narrow(path, 0o700)
+}
+
+/// Refuses a directory above which somebody else could put another in its place: each on the way down
+/// to it is ours or root's, and nobody else may rename what is in it. Groups are trusted, as many a
+/// user has one of his own.
+pub(super) fn check_way(path: &Path) -> Result<(), StateError> {
+    let real = fs::canonicalize(path).map_err(io_error("read", path))?;
+    for above in real.ancestors().skip(1) {
+        let found = fs::metadata(above).map_err(io_error("read", above))?;
+        judge(above, &real, &found)?;
+    }
+    Ok(())
+}
+
+fn judge(above: &Path, below: &Path, found: &Metadata) -> Result<(), StateError> {
+    let (path, below) = (above.to_owned(), below.to_owned());
+    let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+    if !is_trusted(owner) {
+        return Err(StateError::Above { path, owner, below });
+    }
+    if mode & EVERYBODY_WRITES != 0 && mode & STICKY == 0 {
+        return Err(StateError::Open { path, mode, below });
+    }
+    Ok(())
+}
+
+/// Root could do anything anyway.
+fn is_trusted(owner: u32) -> bool {
+    owner == ROOT || owner == rustix::process::geteuid().as_raw()
 }
 
 /// Closes the files in it. A socket is as private as its directory.
@@ -29,12 +63,17 @@ pub(super) fn close_files(directory: &Path) -> Result<(), StateError> {
 }
 
 fn narrow(path: &Path, private: u32) -> Result<(), StateError> {
-    let mode = match fs::metadata(path) {
-        Ok(found) => found.permissions().mode() & 0o777,
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
         // A keeper that ends takes its files along.
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(io_error("read", path)(e)),
     };
+    let (owner, mode) = (found.uid(), found.mode() & 0o777);
+    if !is_trusted(owner) {
+        let path = path.to_owned();
+        return Err(StateError::Owner { path, owner });
+    }
     if mode & OTHERS_WRITE != 0 {
         let path = path.to_owned();
         return Err(StateError::Writable { path, mode });

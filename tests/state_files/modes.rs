@@ -1,10 +1,11 @@
 //! Who may read and write the files.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use crate::interrupted::Interrupted;
+use crate::support::start_recv;
 
 const PRIVATE: [&str; 9] = [
     "identity",
@@ -77,5 +78,45 @@ fn what_others_could_write_is_not_believed() {
         run.refuses(side, &[&shown, "others may write", "chmod"]);
         set(&dir, 0o700);
     }
+    run.completes();
+}
+
+/// Some user who is neither root nor whoever runs the tests.
+const STRANGER: u32 = 54321;
+
+/// What another user owns is not believed, whatever its mode. Root alone can give files away.
+#[test]
+fn what_another_user_owns_is_not_believed() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: this user can give no file away");
+        return;
+    }
+    let run = Interrupted::new("owner");
+    let above = run.dbs.path("recv.state");
+    for path in [run.file("recv", "peer"), run.dir("recv"), above] {
+        chown(&path, Some(STRANGER), None).unwrap();
+        let shown = path.display().to_string();
+        run.refuses("recv", &[&shown, "another user (uid 54321)", "--state"]);
+        chown(&path, Some(0), None).unwrap();
+    }
+    run.completes();
+}
+
+/// In a directory that everybody may write, anybody could put his own in place of ours.
+#[test]
+fn a_way_that_is_open_to_everybody_is_refused() {
+    let run = Interrupted::new("open_way");
+    let above = run.dbs.path("recv.state");
+    let before = mode(&above);
+    set(&above, 0o777);
+    let shown = above.display().to_string();
+    run.refuses("recv", &[&shown, "everybody may write", "chmod"]);
+    // As /tmp is; and a group of the user's own.
+    for harmless in [0o1777, 0o775] {
+        set(&above, harmless);
+        let recv = start_recv(&run.dbs, &["--give-up", "1s"]);
+        recv.wait().must_end(3);
+    }
+    set(&above, before);
     run.completes();
 }
