@@ -1,5 +1,7 @@
 //! Sessions that an administrator terminates: tried again, without an end of either process.
 
+use crate::journal::wait_until;
+use crate::support::holds::{Hold, wait_until_held};
 use crate::support::{Databases, poll};
 use crate::{DATA, LIMIT, finish, start_both};
 
@@ -31,6 +33,26 @@ fn readers_and_writers_are_terminated() {
         terminate(&dbs, false, "COPY %FROM STDIN%");
     }
     assert!(send.is_running() && recv.is_running());
+    finish(&dbs, send, recv);
+}
+
+/// A session holds the journal, which the writers come to last, and then waits for the table that they
+/// hold. It never looks for a deadlock itself, and they look late enough to see it: they lose.
+#[test]
+fn writers_lose_a_deadlock() {
+    let dbs = Databases::new("deadlock", DATA);
+    let late = " options='-c deadlock_timeout=10s'";
+    let target = dbs.target_conninfo() + late;
+    let (mut send, mut recv) = start_both(&dbs, &["--rate", "2Mbit"], &["--target", &target]);
+    wait_until(&dbs, "SELECT to_regclass('big') IS NOT NULL");
+    let never = "SET LOCAL deadlock_timeout = '1h'; LOCK TABLE pgpipe.chunk IN EXCLUSIVE MODE";
+    let mut hold = Hold::with(&dbs, never);
+    wait_until_held(&dbs, "relation", "%INSERT INTO%chunk%");
+    assert!(hold.wait_for("LOCK TABLE public.big IN SHARE MODE"));
+    let lost = "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = current_database()";
+    wait_until(&dbs, lost);
+    assert!(send.is_running() && recv.is_running());
+    hold.release();
     finish(&dbs, send, recv);
 }
 

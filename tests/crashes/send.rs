@@ -78,6 +78,27 @@ fn wait_for_text(path: &Path, text: &str) {
     poll(LIMIT, there).unwrap_or_else(|| panic!("{} never has {text:?}", path.display()));
 }
 
+/// Its keeper lives, and no record names it: the next send releases it, and takes a snapshot of its own.
+#[test]
+fn killed_before_the_snapshot_is_recorded() {
+    let dbs = Databases::new("send_unrecorded", DATA);
+    let bin = pg_dump_to_hold(&dbs);
+    fs::write(dbs.path("hold"), "").unwrap();
+    let (send, recv) = start_both(&dbs, &["--pg-bin", &bin], &[]);
+    poll(LIMIT, || dbs.path("begun").exists().then_some(())).expect("pg_dump");
+    let before = keepers(&dbs);
+    kill(send);
+    assert_eq!(keepers(&dbs), before, "the keeper outlives send");
+    fs::remove_file(dbs.path("hold")).unwrap();
+    let send = start_send(&dbs, &SLOW);
+    let line = send.wait_for("migration main:");
+    assert!(line.contains("new, "), "{line}");
+    wait_for_chunks(&dbs, 1);
+    let now = keepers(&dbs);
+    assert!(now.len() == 1 && now != before, "{before:?}, then {now:?}");
+    finish(&dbs, send, recv);
+}
+
 /// recv, which is stopped meanwhile, has not heard of the snapshot; it is offered all the same.
 #[test]
 fn killed_before_the_offer() {

@@ -73,6 +73,11 @@ fn a_recv_that_never_comes_back_is_given_up() {
         "{}",
         end.stderr
     );
+    // A restart, which knows recv already, has the same limit.
+    let end = start_send(&dbs, &["--give-up", "1s"]).wait();
+    end.must_end(3);
+    let said = "could not be reached within 1 s";
+    assert!(end.stderr.contains(said), "{}", end.stderr);
     // Whoever starts both again goes on.
     let recv = start_recv(&dbs, &[]);
     let send = start_send(&dbs, &[]);

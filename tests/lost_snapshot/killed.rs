@@ -8,9 +8,9 @@ use pgpipe::pg::{Client, ConnInfo};
 use pgpipe::selection::Selection;
 use pgpipe::source::keeper::Spec;
 
-use crate::journal::{wait_for_chunks, wait_until};
-use crate::support::holds::{Hold, wait_until_held};
-use crate::support::{Databases, Run, poll, start_recv, start_send};
+use crate::journal::{assert_kept, wait_for_chunks, wait_until};
+use crate::support::holds::{Hold, pg_dump_to_hold, wait_until_held};
+use crate::support::{Databases, Run, keepers, poll, start_recv, start_send};
 use crate::{DATA, LIMIT, SLOW, finish, kill, kill_all, kill_keeper, plan, start_both};
 
 const CHANGE: &str = "UPDATE first SET s = 'other' WHERE i = 1";
@@ -191,6 +191,32 @@ fn send_before_it_records_its_keeper() {
     let line = send.wait_for("migration main:");
     assert!(line.contains("no snapshot is needed"), "{line}");
     finish(&dbs, send, recv);
+}
+
+/// The same by a kill, with rows missing: its keeper is released, and another snapshot taken.
+#[test]
+fn send_while_it_takes_a_new_snapshot() {
+    let dbs = Databases::new("unrecorded_too", DATA);
+    let bin = pg_dump_to_hold(&dbs);
+    let (send, recv) = start_both(&dbs, &["--pg-bin", &bin]);
+    let before = wait_for_chunks(&dbs, 3);
+    fs::write(dbs.path("hold"), "").unwrap();
+    kill_keeper(&dbs);
+    poll(LIMIT, || dbs.path("begun").exists().then_some(())).expect("pg_dump");
+    let unrecorded = keepers(&dbs);
+    kill(send);
+    assert_eq!(keepers(&dbs), unrecorded, "the keeper outlives send");
+    fs::remove_file(dbs.path("hold")).unwrap();
+    let send = start_send(&dbs, &SLOW);
+    let line = send.wait_for("new snapshot:");
+    assert!(line.contains("committed chunks stay"), "{line}");
+    let now = keepers(&dbs);
+    assert!(
+        now.len() == 1 && now != unrecorded,
+        "{unrecorded:?}, then {now:?}"
+    );
+    let (_, after) = finish(&dbs, send, recv);
+    assert_kept(&before, &after);
 }
 
 /// Returns when it holds a snapshot.
