@@ -90,6 +90,14 @@ impl Refreshes {
         again
     }
 
+    /// A view that [`Self::next_view`] gave was not tried: it will be handed out again.
+    pub fn give_back(&mut self, place: usize) {
+        self.states[place] = match self.last_try {
+            Some(last) if last == place => State::PutOff(self.refreshed),
+            _ => State::Waiting,
+        };
+    }
+
     /// All are refreshed, or their refusals counted.
     pub fn are_settled(&self) -> bool {
         self.states.iter().all(|state| *state == State::Settled)

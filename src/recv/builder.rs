@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use super::entries::Entries;
 use crate::chunk::Plan;
-use crate::pg::ConnInfo;
+use crate::pg::{ConnInfo, PgError};
 use crate::phase::{Refreshes, Schedule, Task};
 use crate::report::one_line;
-use crate::runtime::{Brake, Panicked, Patience, Slot, Workers, lock};
+use crate::runtime::{Brake, Company, Panicked, Patience, Slot, Workers, lock};
 use crate::schema::Oid;
 use crate::sink::ddl::{self, DdlError, Restored, Restorer, Schema};
 use crate::sink::finish::{self, Refreshed};
@@ -34,10 +34,19 @@ pub enum BuildError {
 impl BuildError {
     /// Whether the same can be tried again at once, over a new connection.
     fn is_momentary(&self) -> bool {
+        self.of_server().is_some_and(PgError::is_momentary)
+    }
+
+    /// Whether the target has no connection to spare.
+    fn is_crowded(&self) -> bool {
+        self.of_server().is_some_and(PgError::is_crowded)
+    }
+
+    fn of_server(&self) -> Option<&PgError> {
         match self {
             Self::Ddl(DdlError::Postgres { source, .. })
-            | Self::Journal(JournalError::Postgres { source, .. }) => source.is_momentary(),
-            _ => false,
+            | Self::Journal(JournalError::Postgres { source, .. }) => Some(source),
+            _ => None,
         }
     }
 }
@@ -69,6 +78,8 @@ pub(super) struct Site {
     pub(super) refresh: Vec<Refresh>,
     /// What the journal must have.
     pub(super) entries: Arc<Entries>,
+    /// Those who write rows meanwhile, and leave their connections when all are there.
+    pub(super) writers: Arc<Company>,
 }
 
 struct Shared {
@@ -135,11 +146,14 @@ impl Builder {
             brake: Brake::default(),
         });
         let mut workers = Workers::new();
+        let builders = Arc::default();
         for number in 0..jobs {
-            spawn(&mut workers, &shared, number, Shared::next);
+            spawn(&mut workers, &shared, number, Shared::next, &builders);
         }
-        // An index may take hours; what makes the rows durable waits for none.
-        spawn(&mut workers, &shared, jobs, Shared::end_of_data);
+        // An index may take hours; what makes the rows durable waits for none, and a builder that has
+        // a connection may itself wait for that.
+        let alone = Arc::default();
+        spawn(&mut workers, &shared, jobs, Shared::end_of_data, &alone);
         Self {
             shared,
             _workers: workers,
@@ -207,45 +221,68 @@ impl Progress {
 /// Where a thread has its work from; waits for it. Nothing when none is left.
 type Next = fn(&Shared) -> Option<Work>;
 
-fn spawn(workers: &mut Workers, shared: &Arc<Shared>, number: usize, next: Next) {
+fn spawn(
+    workers: &mut Workers,
+    shared: &Arc<Shared>,
+    number: usize,
+    next: Next,
+    company: &Arc<Company>,
+) {
     let (building, ending) = (Arc::clone(shared), Arc::clone(shared));
+    let seat = Seat {
+        restorer: None,
+        patience: Patience::among(company).beside(&shared.site.writers),
+        slot: shared.brake.slot(),
+    };
     workers.spawn(
         format!("index-{number}"),
-        move || build(&building, number, next),
+        move || build(&building, number, next, seat),
         move |ended| ending.ended(ended.err()),
     );
 }
 
+/// A builder's connection, once it has had something to do, and its patience with the server.
+struct Seat {
+    restorer: Option<Restorer>,
+    patience: Patience,
+    /// Ends what it waits for.
+    slot: Slot,
+}
+
 /// One thread: connects with its first work, ends when nothing is left.
-fn build(shared: &Shared, number: usize, next: Next) -> Result<(), BuildError> {
-    let slot = shared.brake.slot();
-    let (mut restorer, mut patience) = (None, Patience::default());
-    while let Some(work) = next(shared) {
-        while let Err(error) = perform(shared, number, &slot, &mut restorer, &work) {
+fn build(shared: &Shared, number: usize, next: Next, mut seat: Seat) -> Result<(), BuildError> {
+    'works: while let Some(work) = next(shared) {
+        while let Err(error) = perform(shared, number, &mut seat, &work) {
             if !error.is_momentary() {
                 return Err(error);
             }
-            restorer = None;
+            seat.restorer = None;
             tracing::warn!(error = one_line(&error), "building again");
-            let pause = patience.again(false).ok_or(error)?;
+            let others = error.is_crowded().then(|| seat.patience.stand_back());
+            let others = others.flatten();
+            let pause = seat.patience.again(false).or(others).ok_or(error)?;
+            if others.is_some() {
+                // Who has a connection may do it meanwhile.
+                shared.give_back(&work);
+                shared.pause(pause);
+                continue 'works;
+            }
             shared.pause(pause);
         }
-        patience.renew();
+        seat.patience.renew();
     }
     Ok(())
 }
 
 /// Does one piece of work; what was committed before a connection was lost is found done.
-fn perform(
-    shared: &Shared,
-    number: usize,
-    slot: &Slot,
-    restorer: &mut Option<Restorer>,
-    work: &Work,
-) -> Result<(), BuildError> {
-    let restorer = match restorer {
+fn perform(shared: &Shared, number: usize, seat: &mut Seat, work: &Work) -> Result<(), BuildError> {
+    let restorer = match &mut seat.restorer {
         Some(restorer) => restorer,
-        none => none.insert(connect(shared, number, slot)?),
+        none => {
+            let restorer = connect(shared, number, &seat.slot)?;
+            seat.patience.connected();
+            none.insert(restorer)
+        }
     };
     match work {
         Work::Task(task) => {
@@ -347,10 +384,21 @@ impl Shared {
         });
     }
 
-    /// Waits, but not for a builder that is stopped.
+    /// What was not done is handed out again.
+    fn give_back(&self, work: &Work) {
+        self.change(|progress| match work {
+            Work::Task(task) => progress.schedule.give_back(task),
+            // Still due by itself.
+            Work::EndOfData => {}
+            Work::Owners => progress.owners = Owners::Due,
+            Work::Refresh(place) => progress.refreshes.give_back(*place),
+        });
+    }
+
+    /// Waits, but not where the builder is stopped, or others have done all that was left.
     fn pause(&self, pause: Duration) {
         let progress = lock(&self.progress);
-        let going = |progress: &mut Progress| !progress.stopped;
+        let going = |p: &mut Progress| !p.stopped && !p.schedule.is_over();
         let waited = self.changed.wait_timeout_while(progress, pause, going);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }

@@ -36,6 +36,7 @@ impl Moving {
         let (events, happened) = mpsc::unbounded_channel();
         let window_log = u8::try_from(context.budget.window_log).unwrap_or(MAX_WINDOW_LOG);
         let migration = context.installed();
+        let writers = Arc::clone(&migration.writers);
         let shared = Arc::new(Shared {
             plan: Arc::clone(&migration.plan),
             intake: Arc::clone(&migration.intake),
@@ -45,7 +46,7 @@ impl Moving {
             brake: Brake::default(),
             max_window_log: window_log.min(MAX_WINDOW_LOG),
             stall: context.options.stall,
-            writers: Arc::default(),
+            writers,
         });
         let agreed = usize::from(context.installed().greet.jobs);
         let jobs = context.budget.jobs.min(agreed).max(1);

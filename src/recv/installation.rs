@@ -314,6 +314,7 @@ impl Installation {
         }
         let committed = contents.committed(&plan);
         let entries = Arc::new(Entries::new(contents.steps));
+        let writers = Arc::default();
         let site = Site {
             info: self.info.clone(),
             name: self.options.application_name(),
@@ -328,6 +329,7 @@ impl Installation {
                 .flatten(),
             refresh: self.offer.refresh.clone(),
             entries: Arc::clone(&entries),
+            writers: Arc::clone(&writers),
         };
         let mut migration = Migration {
             greet: self.greet.clone(),
@@ -339,6 +341,7 @@ impl Installation {
             moving: None,
             builder: Builder::start(site, schedule),
             entries,
+            writers,
         };
         migration.adopt(&committed);
         migration

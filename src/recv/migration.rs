@@ -9,6 +9,7 @@ use super::entries::Entries;
 use super::intake::Intake;
 use crate::chunk::{ChunkId, Plan};
 use crate::report::Meter;
+use crate::runtime::Company;
 use crate::sink::journal::Journal;
 use crate::sink::writer::Written;
 use crate::wire::message::{Greet, Offer};
@@ -27,6 +28,8 @@ pub(super) struct Migration {
     pub(super) builder: Builder,
     /// What the journal must have before the end.
     pub(super) entries: Arc<Entries>,
+    /// Writers with a connection, for whom builders without one wait.
+    pub(super) writers: Arc<Company>,
 }
 
 /// What is marked when the journal has a chunk.

@@ -19,15 +19,26 @@ pub struct Company(AtomicUsize);
 pub struct Patience {
     failures: u32,
     company: Arc<Company>,
+    /// Do other work, which ends without this thread and leaves it connections then.
+    others: Arc<Company>,
     connected: bool,
 }
 
 impl Patience {
     pub fn among(company: &Arc<Company>) -> Self {
         Self {
+            failures: 0,
             company: Arc::clone(company),
-            ..Self::default()
+            others: Arc::default(),
+            connected: false,
         }
+    }
+
+    /// It waits for these `others` too.
+    #[must_use]
+    pub fn beside(mut self, others: &Arc<Company>) -> Self {
+        self.others = Arc::clone(others);
+        self
     }
 
     /// The thread has a connection, until it tries again.
@@ -54,7 +65,8 @@ impl Patience {
     /// No connection is free: how long to leave the work to others, where there are any.
     pub fn stand_back(&mut self) -> Option<Duration> {
         self.leave();
-        (self.company.0.load(Relaxed) > 0).then_some(CROWDED_PAUSE)
+        let connected = [&self.company, &self.others].map(|company| company.0.load(Relaxed));
+        (connected != [0, 0]).then_some(CROWDED_PAUSE)
     }
 
     /// It went well: the next failure is the first again.
@@ -103,5 +115,17 @@ mod tests {
         one.connected();
         drop(one);
         assert_eq!(other.stand_back(), None);
+    }
+
+    #[test]
+    fn others_are_waited_for_and_do_not_wait_themselves() {
+        let (builders, writers) = (Arc::default(), Arc::default());
+        let mut builder = Patience::among(&builders).beside(&writers);
+        let mut writer = Patience::among(&writers);
+        assert_eq!(builder.stand_back(), None);
+        writer.connected();
+        assert_eq!(builder.stand_back(), Some(CROWDED_PAUSE));
+        builder.connected();
+        assert_eq!(writer.stand_back(), None);
     }
 }

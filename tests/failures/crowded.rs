@@ -56,6 +56,28 @@ fn a_target_with_fewer_connections_than_jobs_is_written_all_the_same() {
     assert!(found.is_empty(), "{}", found[0]);
 }
 
+/// The writers have every connection for longer than an index would be tried: the first table's waits
+/// until they leave one.
+#[test]
+fn indexes_wait_for_the_connections_of_writers() {
+    let smaller = LARGE.replace("big", "smaller").replace("20000", "18000");
+    let dbs = Databases::new("crowded_indexes", &format!("{LARGE} {smaller}"));
+    let target = crowded("5");
+    let conninfo = target.conninfo("narrow");
+    let log = dbs.path("recv.log");
+    let shown = log.display().to_string();
+    let options = ["--target", &conninfo, "--index-jobs", "1", "--log", &shown];
+    let recv = start_recv(&dbs, &options);
+    let send = start_send(&dbs, &LONG);
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    let logged = std::fs::read_to_string(log).unwrap();
+    assert!(logged.contains("building again"), "there was room");
+    let source = dbs.source().database(dbs.name());
+    let found = compare::differences(&source, &target.database("narrow")).unwrap();
+    assert!(found.is_empty(), "{}", found[0]);
+}
+
 #[test]
 fn a_target_without_connections_to_spare_ends_with_3() {
     let dbs = Databases::new("crowded_target", LARGE);
