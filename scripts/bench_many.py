@@ -65,10 +65,19 @@ def run(options, source, target, work):
         *bench.machine(target),
         f"{options.jobs} jobs on either side; {options.runs} run of each, taken in turn.",
         "",
-        "| whole database, wall, s | pg_dump, pg_restore | pgpipe | ratio | peak RSS |",
-        "|---|---|---|---|---|",
+        *heading(options),
         *rows,
     ])
+
+
+def heading(options):
+    before = ["pgpipe before"] if options.before else []
+    columns = ["whole database, wall, s", "pg_dump, pg_restore", *before, "pgpipe", "ratio", "peak RSS"]
+    return [line(columns), "|" + "---|" * len(columns)]
+
+
+def line(cells):
+    return f"| {' | '.join(cells)} |"
 
 
 class Many(bench.Bench):
@@ -85,8 +94,10 @@ class Many(bench.Bench):
                 sys.exit(f"{case}: {fact} gives {found} in the target and {expected} in the source")
 
     def row(self, what):
-        theirs, ours = self.median("dump", "wall"), self.median("ours", "wall")
-        return f"| {what} | {theirs:.2f} | {ours:.2f} | {ours / theirs:.2f} | {self.memory('ours')} |"
+        cases = ["dump", *(["ours before"] if self.options.before else []), "ours"]
+        walls = [self.median(case, "wall") for case in cases]
+        ratio = walls[-1] / walls[0]
+        return line([what, *(f"{wall:.2f}" for wall in walls), f"{ratio:.2f}", self.memory("ours")])
 
 
 # --- the cases ---------------------------------------------------------------------------------------
