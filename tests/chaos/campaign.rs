@@ -34,8 +34,8 @@ pub(crate) struct Campaign<'a> {
     dir: Option<TempDir>,
     begin: Instant,
     pub(crate) reached: Phase,
-    /// The latest two: what the older one has caused may show late.
-    blamed: Vec<Fault>,
+    /// What struck latest, and before that: what that has caused may show late.
+    blamed: Vec<Planned>,
     /// What the source's unlogged tables held before any fault.
     pub(crate) unlogged: String,
 }
@@ -79,9 +79,10 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    /// Runs the migration to its end and judges it; returns the faults that struck it.
-    pub(crate) fn run(mut self, plan: &[Planned]) -> Vec<(Phase, Fault)> {
-        self.say(&format!("migration begins, {} faults are due", plan.len()));
+    /// Runs the migration to its end and judges it; returns the faults that struck it, and when.
+    pub(crate) fn run(mut self, plan: &[Planned]) -> Vec<(Phase, String)> {
+        let faults = plan.iter().flat_map(Planned::faults).count();
+        self.say(&format!("migration begins, {faults} faults are due"));
         let mut struck = Vec::new();
         self.tend();
         for planned in plan {
@@ -91,13 +92,10 @@ impl<'a> Campaign<'a> {
                 break;
             }
             self.look_at_journal();
-            self.say(&format!("phase {:?}: {:?}", self.reached, planned.fault));
-            self.blame(planned.fault);
+            self.blame(planned);
             let phase = self.reached;
-            match self.strike(planned.fault) {
-                true => struck.push((phase, planned.fault)),
-                false => self.say("it finds nobody to strike"),
-            }
+            let names = self.strike(planned).into_iter();
+            struck.extend(names.map(|name| (phase, name)));
             self.look_at_journal();
         }
         self.reach_end();
@@ -189,15 +187,16 @@ impl<'a> Campaign<'a> {
         !process.rests() && (!process.is_done() || other_begins)
     }
 
-    fn blame(&mut self, fault: Fault) {
-        self.blamed.push(fault);
+    fn blame(&mut self, planned: &Planned) {
+        self.blamed.push(*planned);
         let old = self.blamed.len().saturating_sub(2);
         self.blamed.drain(..old);
     }
 
     fn assert_allowed(&self, side: Side, code: Option<i32>) {
         let interrupted = [&self.send, &self.recv].map(Process::is_interrupted);
-        let may_stop = interrupted.contains(&true) || self.blamed.iter().any(|f| f.may_stop());
+        let mut blamed = self.blamed.iter().flat_map(Planned::faults);
+        let may_stop = interrupted.contains(&true) || blamed.any(Fault::may_stop);
         let allowed = match code {
             Some(0) => true,
             Some(3) => may_stop,

@@ -20,6 +20,16 @@ pub(crate) enum End {
     Target,
 }
 
+impl End {
+    /// Whose server it is.
+    fn side(self) -> Side {
+        match self {
+            Self::Source => Side::Send,
+            Self::Target => Side::Recv,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// kill -9.
@@ -73,6 +83,68 @@ impl Fault {
             // Later send has no session.
             Self::KillBackend(End::Source) | Self::Terminate(End::Source) => !all_rows_there,
             _ => true,
+        }
+    }
+
+    /// How long it lasts; no time for what is over as soon as it has struck.
+    pub(crate) fn time(self) -> Duration {
+        match self {
+            Self::Pause(_, time)
+            | Self::Link(_, time)
+            | Self::HalfCut(_, time)
+            | Self::Stop(_, time)
+            | Self::KillServer(_, time)
+            | Self::FullDisk(time) => time,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The sides that are dead after it, until they are started again.
+    pub(crate) fn killed(self) -> &'static [Side] {
+        match self {
+            Self::Kill(Side::Send) => &[Side::Send],
+            Self::Kill(Side::Recv) => &[Side::Recv],
+            Self::KillBoth => &[Side::Send, Side::Recv],
+            _ => &[],
+        }
+    }
+
+    /// The server that is down meanwhile.
+    fn stopped(self) -> Option<End> {
+        match self {
+            Self::Stop(end, _) | Self::KillServer(end, _) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Whether another fault can strike while this one lasts.
+    pub(crate) fn can_last(self) -> bool {
+        self.time() > Duration::ZERO || !self.killed().is_empty()
+    }
+
+    /// Whether the other finds somebody to strike while this one lasts, and the two do not undo one
+    /// another.
+    pub(crate) fn leaves(self, other: Self) -> bool {
+        let of_link = |fault| matches!(fault, Self::Link(..) | Self::HalfCut(..));
+        let is_alive = |side| !self.killed().contains(&side);
+        let is_up = |end| self.stopped() != Some(end);
+        match other {
+            Self::Kill(side) | Self::Interrupt(side) => is_alive(side),
+            Self::KillBoth => self.killed().is_empty(),
+            Self::Pause(side, _) => {
+                is_alive(side) && !matches!(self, Self::Pause(s, _) if s == side)
+            }
+            Self::Link(..) | Self::HalfCut(..) => !of_link(self),
+            Self::TerminateKeeper => is_up(End::Source),
+            Self::Terminate(end) => is_up(end) && is_alive(end.side()),
+            // A server that recovers by itself does not wait for room.
+            Self::KillBackend(end) => {
+                let needs_room = end == End::Target && matches!(self, Self::FullDisk(_));
+                is_up(end) && is_alive(end.side()) && !needs_room
+            }
+            Self::Stop(end, _) | Self::KillServer(end, _) => is_up(end),
+            Self::FullDisk(_) => !matches!(self, Self::FullDisk(_)),
+            Self::KillKeeper | Self::Moved => true,
         }
     }
 

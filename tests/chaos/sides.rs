@@ -27,6 +27,8 @@ pub(crate) struct Process {
     /// Its exit code, and the objects that its report says are not there.
     done: Option<(i32, Vec<String>)>,
     interrupted: bool,
+    /// Nobody starts it again yet.
+    pub(crate) held: bool,
 }
 
 /// Where the two sides find their servers and one another.
@@ -78,6 +80,7 @@ impl Process {
             rest: Instant::now(),
             done: None,
             interrupted: false,
+            held: false,
         }
     }
 
@@ -123,9 +126,9 @@ impl Process {
         self.run.is_none()
     }
 
-    /// It has ended just now: whoever starts it again takes a moment.
+    /// It has ended just now, or is to stay so: whoever starts it again takes a moment.
     pub(crate) fn rests(&self) -> bool {
-        Instant::now() < self.rest
+        self.held || Instant::now() < self.rest
     }
 
     /// Ended with all that can be there: exit code 0, 4 or 5.

@@ -7,7 +7,9 @@ use pgpipe::demo::cluster::{Cluster, StopMode};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::campaign::Campaign;
-use crate::faults::{End, Fault, Side};
+use crate::faults::{End, Fault};
+use crate::full_disk::SmallDisk;
+use crate::plan::{Planned, Within};
 use crate::support::{CLEAR, CUT, Way, Weather, keepers_in, poll};
 
 /// How long somebody to strike is looked for.
@@ -18,15 +20,51 @@ const ENDED: &str = "all server processes terminated";
 const READY: &str = "database system is ready to accept connections";
 
 impl Campaign<'_> {
-    /// Returns when the fault is over; false when there was nobody to strike.
-    pub(crate) fn strike(&mut self, fault: Fault) -> bool {
-        match fault {
+    /// Returns when all of it is over, with the names of the faults that found somebody to strike.
+    pub(crate) fn strike(&mut self, planned: &Planned) -> Vec<String> {
+        let first = planned.fault;
+        let mut struck = Vec::new();
+        self.say(&format!("phase {:?}: {first:?}", self.reached));
+        struck.extend(self.begin(first).then(|| first.name()));
+        match planned.within {
+            Some(within) => struck.extend(self.strike_within(first, within)),
+            None => {
+                self.wait(first.time());
+                self.end(first);
+            }
+        }
+        struck
+    }
+
+    /// The second of a pair, and the end of both, whichever comes first.
+    fn strike_within(&mut self, first: Fault, within: Within) -> Option<String> {
+        let second = within.fault;
+        for &side in first.killed() {
+            self.side(side).held = true;
+        }
+        self.wait(within.after);
+        self.look_at_journal();
+        self.say(&format!("phase {:?}, meanwhile: {second:?}", self.reached));
+        let struck = self.begin(second);
+        let left = first.time().saturating_sub(within.after);
+        let mut ends = [(left, first), (second.time(), second)];
+        ends.sort_by_key(|(time, _)| *time);
+        self.wait(ends[0].0);
+        self.end(ends[0].1);
+        self.wait(ends[1].0 - ends[0].0);
+        self.end(ends[1].1);
+        struck.then(|| format!("{} within {}", second.name(), first.name()))
+    }
+
+    /// False when there was nobody to strike.
+    fn begin(&mut self, fault: Fault) -> bool {
+        let struck = match fault {
             Fault::Kill(side) => self.side(side).kill(),
             Fault::KillBoth => self.send.kill() | self.recv.kill(),
             Fault::Interrupt(side) => self.side(side).interrupt(),
-            Fault::Pause(side, time) => self.pause(side, time),
-            Fault::Link(weather, time) => self.weather(&[Way::There, Way::Back], weather, time),
-            Fault::HalfCut(way, time) => self.weather(&[way], CUT, time),
+            Fault::Pause(side, _) => self.side(side).signal(Signal::STOP),
+            Fault::Link(weather, _) => self.weather(&[Way::There, Way::Back], weather),
+            Fault::HalfCut(way, _) => self.weather(&[way], CUT),
             Fault::Moved => {
                 self.relay.change_address();
                 true
@@ -35,27 +73,38 @@ impl Campaign<'_> {
             Fault::TerminateKeeper => self.terminate(End::Source, KEEPER),
             Fault::Terminate(end) => self.terminate(end, WORKERS),
             Fault::KillBackend(end) => self.kill_backend(end),
-            Fault::Stop(end, time) => self.crash(end, time, |server| {
+            Fault::Stop(end, _) => self.crash(end, |server| {
                 server.stop(StopMode::Immediate).unwrap();
             }),
-            Fault::KillServer(end, time) => self.crash(end, time, Cluster::kill9),
-            Fault::FullDisk(time) => self.full_disk(time),
+            Fault::KillServer(end, _) => self.crash(end, Cluster::kill9),
+            Fault::FullDisk(_) => self.scene.disk.as_ref().map(SmallDisk::fill).is_some(),
+        };
+        if !struck {
+            self.say("it finds nobody to strike");
+        }
+        struck
+    }
+
+    /// What lasts is over.
+    fn end(&mut self, fault: Fault) {
+        for &side in fault.killed() {
+            self.side(side).held = false;
+        }
+        match fault {
+            Fault::Pause(side, _) => {
+                self.side(side).signal(Signal::CONT);
+            }
+            Fault::Link(..) | Fault::HalfCut(..) => self.relay.set(CLEAR),
+            Fault::Stop(end, _) | Fault::KillServer(end, _) => self.start_server(end),
+            Fault::FullDisk(_) => self.free_disk(),
+            _ => {}
         }
     }
 
-    fn pause(&mut self, side: Side, time: Duration) -> bool {
-        let paused = self.side(side).signal(Signal::STOP);
-        self.wait(time);
-        self.side(side).signal(Signal::CONT);
-        paused
-    }
-
-    fn weather(&mut self, ways: &[Way], weather: Weather, time: Duration) -> bool {
+    fn weather(&self, ways: &[Way], weather: Weather) -> bool {
         for way in ways {
             self.relay.set_way(*way, weather);
         }
-        self.wait(time);
-        self.relay.set(CLEAR);
         true
     }
 
@@ -96,13 +145,19 @@ impl Campaign<'_> {
         true
     }
 
-    fn crash(&mut self, end: End, time: Duration, crash: impl Fn(&mut Cluster)) -> bool {
+    fn crash(&mut self, end: End, crash: impl Fn(&mut Cluster)) -> bool {
         crash(self.scene.server_mut(end));
         self.crashed(end, SystemTime::now());
-        self.wait(time);
+        true
+    }
+
+    fn start_server(&mut self, end: End) {
+        if end == End::Target {
+            // The server may need room to recover.
+            self.free_disk();
+        }
         self.scene.server_mut(end).start_again().unwrap();
         self.recovered(end);
-        true
     }
 
     fn crashed(&mut self, end: End, at: SystemTime) {
@@ -120,16 +175,10 @@ impl Campaign<'_> {
         }
     }
 
-    fn full_disk(&mut self, time: Duration) -> bool {
-        let Some(disk) = &self.scene.disk else {
-            return false;
-        };
-        disk.fill();
-        self.wait(time);
+    fn free_disk(&self) {
         if let Some(disk) = &self.scene.disk {
             disk.free();
         }
-        true
     }
 
     /// One of the sessions that `whom` selects.
