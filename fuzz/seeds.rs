@@ -1,11 +1,15 @@
 //! The committed seed corpora: small inputs that reach every branch worth mutating from.
 
-use pgpipe::chunk::{Attempt, ChunkId, Digest, Held, TableIndex};
+use pgpipe::chunk::{
+    Attempt, Chunk, ChunkId, Digest, Held, KeyKind, KeyRange, Part, Plan, Range, TableIndex,
+};
 use pgpipe::codec::{ChunkEncoder, ChunkParams, HEADER_LEN, Header, Kind};
 use pgpipe::copy::{BINARY_HEADER, BINARY_TRAILER, Tuples};
 use pgpipe::lsn::Lsn;
 use pgpipe::schema::database::DatabaseProperties;
-use pgpipe::schema::{QualifiedName, SequenceValue};
+use pgpipe::schema::{
+    Ancestor, ColumnType, Format, Likeness, Oid, Persistence, QualifiedName, SequenceValue, Table,
+};
 use pgpipe::wire::Role;
 use pgpipe::wire::frame;
 use pgpipe::wire::handshake::{Introduction, Message, PROTOCOL_VERSION, Proof, Refusal};
@@ -57,6 +61,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ("round_trip", "cut", cut_rows()),
         ("decode_block", "plain", chunk(1, plain)),
         ("decode_block", "plain-stamped", chunk(3, plain)),
+        ("decode_plan", "two-tables", plan()),
     ];
     let messages = handshake().into_iter().chain(to_recv()).chain(to_send());
     seeds.extend(messages.map(|(name, body)| ("decode_message", name, body)));
@@ -178,6 +183,53 @@ fn sections() -> Vec<u8> {
         input.extend(&framed[..len]);
     }
     input
+}
+
+/// A partition that the target has, whose rows are filtered, and large objects.
+fn plan() -> Vec<u8> {
+    let mut partition = Table::large_objects(Oid(7), 1 << 30);
+    partition.name = name("leaf");
+    partition.through = Some(name("root"));
+    partition.format = Format::Text;
+    partition.text_because = Some("a".to_owned());
+    partition.condition = Some("WHERE b".to_owned());
+    partition.filter = Some("c > 0".to_owned());
+    partition.likeness = Some(Likeness {
+        types: vec![ColumnType {
+            name: "integer".to_owned(),
+            form: "int4".to_owned(),
+        }],
+        ancestors: vec![Ancestor {
+            name: name("root"),
+            key: "LIST (a)".to_owned(),
+            bound: "DEFAULT".to_owned(),
+        }],
+    });
+    let keys = Range::Keys(KeyRange {
+        column: "at".to_owned(),
+        kind: KeyKind::Timestamp,
+        from: Some(-1),
+        to: None,
+        nulls: true,
+    });
+    let objects = Range::Objects {
+        from: Oid(0),
+        to: Some(Oid(500)),
+    };
+    let chunks = (0..).zip([keys, objects]).map(|(number, range)| Chunk {
+        id: ChunkId(number),
+        parts: vec![Part {
+            table: TableIndex(number),
+            range,
+        }],
+        bytes: 1 << 27,
+        persistence: Persistence::Permanent,
+    });
+    let plan = Plan {
+        tables: vec![partition, Table::large_objects(Oid(2613), 5)],
+        chunks: chunks.collect(),
+    };
+    postcard::to_allocvec(&plan).expect("a small plan")
 }
 
 fn body(message: &impl Serialize) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 mod adaptation;
 mod closure;
+mod decoding;
 mod keys;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 pub use adaptation::Adaptation;
+pub use decoding::{PlanError, fuzz_plan};
 pub use keys::{KeyKind, KeyRange};
 
 use crate::schema::{Format, Oid, Persistence, Table};

@@ -12,12 +12,13 @@ use std::path::PathBuf;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 5] = [
+const TARGETS: [(&str, Target); 6] = [
     ("scan_tuples", targets::scan_tuples),
     ("decode_block", targets::decode_block),
     ("decode_columns", pgpipe::codec::fuzz_columns),
     ("round_trip", targets::round_trip),
     ("decode_message", pgpipe::wire::fuzz_decode),
+    ("decode_plan", pgpipe::chunk::fuzz_plan),
 ];
 
 /// Mutations of each seed: about two seconds in all.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::builder::BuildError;
 use super::worker::WorkError;
+use crate::chunk::PlanError;
 use crate::ledger::ClaimError;
 use crate::pg::{ConnInfoError, PgError};
 use crate::report::one_line;
@@ -81,6 +82,8 @@ pub enum RecvError {
     Peer { line: String, resumable: bool },
     #[error("send sent what does not fit here: {0}")]
     Protocol(&'static str),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     #[error("send offered more than fits: {what} of {bytes} bytes")]
     TooLarge { what: &'static str, bytes: u64 },
     #[error(

@@ -15,7 +15,8 @@ use crate::transport::{RecvStream, TransportError};
 use crate::wire::frame;
 use crate::wire::message::{BlobInfo, Offer, StreamHeader, ToSend};
 
-/// A plan of 10,000 tables and 100,000 chunks takes 5 MiB.
+/// A plan of 10,000 tables and 100,000 chunks takes 5 MiB. What it becomes in memory is limited by
+/// [`Plan::decode`](crate::chunk::Plan::decode).
 const PLAN_LIMIT: u64 = 256 << 20;
 /// pg_dump's archive of 10,000 tables takes 20 MiB.
 const ARCHIVE_LIMIT: u64 = 1 << 30;

@@ -165,7 +165,7 @@ fn take_back(
     for file in [PLAN, RENEWED_PLAN] {
         let bytes = state.read_bytes(file)?.unwrap_or_default();
         if XxHash3_128::oneshot(&bytes) == wanted {
-            let plan: Plan = postcard::from_bytes(&bytes).map_err(|_| JournalError::Plan)?;
+            let plan = Plan::decode(&bytes).map_err(|_| JournalError::Plan)?;
             return Ok(existing::take_back(client, journal, &plan)?);
         }
     }

@@ -356,8 +356,7 @@ pub(super) fn offered_plan(state: &StateDir, file: &str, offer: &Offer) -> Resul
             "the plan is not the one that was offered",
         ));
     }
-    let plan: Plan = postcard::from_bytes(&bytes)
-        .map_err(|_| RecvError::Protocol("the plan cannot be decoded"))?;
+    let plan = Plan::decode(&bytes)?;
     if !plan.is_sound() {
         return Err(RecvError::Protocol("the plan contradicts itself"));
     }

@@ -158,7 +158,7 @@ impl Renewing {
         if XxHash3_128::oneshot(&bytes) != begun.plan_digest {
             return Err(JournalError::Plan.into());
         }
-        postcard::from_bytes(&bytes).map_err(|_| JournalError::Plan.into())
+        Plan::decode(&bytes).map_err(|_| JournalError::Plan.into())
     }
 
     /// The one transaction; then the plan is the migration's own.

@@ -51,7 +51,7 @@ fn planned(context: &Context) -> usize {
         return migration.plan.chunks.len();
     }
     let bytes = context.state.read_bytes(PLAN).ok().flatten();
-    let plan = bytes.and_then(|bytes| postcard::from_bytes::<Plan>(&bytes).ok());
+    let plan = bytes.and_then(|bytes| Plan::decode(&bytes).ok());
     plan.map_or(0, |plan| plan.chunks.len())
 }
 

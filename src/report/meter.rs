@@ -42,8 +42,10 @@ pub struct Meter {
 
 #[derive(Debug, Default)]
 struct Phases {
-    current: Option<(String, Instant)>,
+    current: Option<(&'static str, Instant)>,
+    /// One of each name.
     ended: Vec<PhaseTime>,
+    begun: usize,
 }
 
 /// The meter at one instant, as plain data for the display.
@@ -132,14 +134,16 @@ impl Meter {
         self.index_done.store(entries, Relaxed);
     }
 
-    /// Ends the current phase and begins `name`; the same name again changes nothing.
-    pub fn phase(&self, name: &str) {
+    /// Ends the current phase and begins `name`; the same name again changes nothing. All names are
+    /// ours: what a peer calls its phases is not kept.
+    pub fn phase(&self, name: &'static str) {
         let mut phases = lock(&self.phases);
-        if phases.current.as_ref().is_some_and(|(now, _)| now == name) {
+        if phases.current.is_some_and(|(now, _)| now == name) {
             return;
         }
         phases.end();
-        phases.current = Some((name.to_owned(), Instant::now()));
+        phases.current = Some((name, Instant::now()));
+        phases.begun += 1;
     }
 
     /// Ends the current phase.
@@ -147,7 +151,8 @@ impl Meter {
         lock(&self.phases).end();
     }
 
-    /// The phases that have ended, in order of their first beginning.
+    /// The phases that have ended, in order of their first end; what came again took its times
+    /// together.
     pub fn phases(&self) -> Vec<PhaseTime> {
         lock(&self.phases).ended.clone()
     }
@@ -181,8 +186,8 @@ impl Meter {
 
     pub fn snapshot(&self) -> Snapshot {
         let phases = lock(&self.phases);
-        let phase = phases.current.as_ref().map(|(name, _)| name.clone());
-        let phases_begun = phases.ended.len() + usize::from(phase.is_some());
+        let phase = phases.current.map(|(name, _)| name.to_owned());
+        let phases_begun = phases.begun;
         drop(phases);
         Snapshot {
             elapsed: self.started.elapsed(),
@@ -229,7 +234,13 @@ impl Phases {
             return;
         };
         let seconds = since.elapsed().as_secs_f64();
-        self.ended.push(PhaseTime { name, seconds });
+        match self.ended.iter_mut().find(|phase| phase.name == name) {
+            Some(known) => known.seconds += seconds,
+            None => self.ended.push(PhaseTime {
+                name: name.to_owned(),
+                seconds,
+            }),
+        }
     }
 }
 
@@ -291,6 +302,20 @@ mod tests {
         let names: Vec<_> = meter.phases().into_iter().map(|p| p.name).collect();
         assert_eq!(names, ["schema", "data"]);
         assert_eq!(meter.snapshot().phase, None);
+    }
+
+    /// Each connection has its phases: their number must not grow with that of connections.
+    #[test]
+    fn a_phase_that_comes_again_is_kept_once() {
+        let meter = Meter::new();
+        for _ in 0..100 {
+            meter.phase("schema");
+            meter.phase("data");
+        }
+        meter.end_phase();
+        let names: Vec<_> = meter.phases().into_iter().map(|p| p.name).collect();
+        assert_eq!(names, ["schema", "data"]);
+        assert_eq!(meter.snapshot().phases_begun, 200);
     }
 
     #[test]

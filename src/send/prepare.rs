@@ -430,7 +430,7 @@ pub(super) fn recorded_plan(state: &StateDir, offer: &Offer) -> Result<Plan, Sen
             if file != PLAN {
                 state.write_bytes(PLAN, &bytes)?;
             }
-            return postcard::from_bytes(&bytes).map_err(|_| damaged());
+            return Plan::decode(&bytes).map_err(|_| damaged());
         }
     }
     Err(damaged())

@@ -64,6 +64,9 @@ async fn hear_held(talk: &mut Talk, plan: &Plan) -> Result<Digests, Break> {
         let ToSend::Digests { parts, more } = talk.hear().await? else {
             return Err(SendError::Protocol("expected Digests").into());
         };
+        if more && parts.is_empty() {
+            return Err(SendError::Protocol("Digests without a part").into());
+        }
         for part in parts {
             add_held(&mut held, plan, part)?;
         }
@@ -81,10 +84,12 @@ async fn hear_held(talk: &mut Talk, plan: &Plan) -> Result<Digests, Break> {
     Err(SendError::Protocol("a chunk that is half committed").into())
 }
 
-/// A chunk's parts come in order.
+/// A chunk's parts come in order, and as many as it has.
 fn add_held(held: &mut Digests, plan: &Plan, part: HeldPart) -> Result<(), SendError> {
+    let planned = plan.chunk(part.chunk).map_or(0, |chunk| chunk.parts.len());
     let digests = held.entry(part.chunk).or_default();
-    if plan.chunk(part.chunk).is_none() || digests.len() != part.part as usize {
+    let number = part.part as usize;
+    if number >= planned || number != digests.len() {
         return Err(SendError::Protocol("a part outside the plan"));
     }
     digests.push(part.digest);
@@ -357,5 +362,35 @@ impl Shared {
         let digests: Vec<_> = finished.collect::<Result<_, _>>()?;
         lock(&self.proof.read).insert(chunk.id, digests.clone());
         Ok(digests)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::tests::{plan_of, table};
+
+    /// As many parts of one chunk as a peer likes would be kept until memory ends.
+    #[test]
+    fn no_part_is_kept_that_the_plan_has_not() {
+        let plan = plan_of(vec![table(1, 1), table(2, 1), table(3, 900)], 900);
+        let shared = plan.chunks.iter().find(|chunk| chunk.parts.len() == 2);
+        let chunk = shared.expect("two small tables share one").id;
+        let mut held = Digests::new();
+        let mut add = |chunk, part| {
+            let digest = Digest::default();
+            let part = HeldPart {
+                chunk,
+                part,
+                digest,
+            };
+            add_held(&mut held, &plan, part).is_ok()
+        };
+        assert!(!add(chunk, 1), "the second before the first");
+        assert!(add(chunk, 0) && !add(chunk, 0), "one twice");
+        assert!(add(chunk, 1) && !add(chunk, 2), "a third of two");
+        let outside = ChunkId(plan.chunks.len() as u32);
+        assert!(!add(outside, 0));
+        assert_eq!(held[&chunk].len(), 2);
     }
 }

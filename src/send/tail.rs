@@ -31,8 +31,7 @@ pub(super) async fn follow(context: &mut Context, talk: &mut Talk) -> Result<End
     meter.phase("indexes and keys");
     loop {
         match talk.hear().await? {
-            ToSend::Progress { phase, done, total } => {
-                meter.phase(&phase);
+            ToSend::Progress { done, total, .. } => {
                 meter.index_total(total);
                 meter.index_at(done);
             }

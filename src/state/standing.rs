@@ -30,7 +30,7 @@ impl PlanFigures {
     /// Of the plan in this file; nothing where there is none, or none that this pgpipe reads.
     pub fn read(path: &Path) -> Self {
         let bytes = std::fs::read(path).unwrap_or_default();
-        let plan = postcard::from_bytes::<Plan>(&bytes).ok();
+        let plan = Plan::decode(&bytes).ok();
         plan.map_or_else(Self::default, |plan| Self {
             bytes: plan.bytes(),
             chunks: plan.chunks.len() as u64,

@@ -53,6 +53,11 @@ fn a_plan_that_contradicts_itself_is_refused() {
     });
     let huge = [0xff, 0xff, 0xff, 0xff, 0x0f];
     scene.suffers(says, async |client| offer_plan(client, &huge).await);
+    // Twelve million bytes, of which each two would be a part of 70.
+    let mut bomb = postcard::to_allocvec(&(0_u8, 1_u8, 0_u8, 6_000_000_u32)).unwrap();
+    bomb.extend(vec![0; 2 * 6_000_000 + 2]);
+    let says = "more tables or chunks than fit";
+    scene.suffers(says, async |client| offer_plan(client, &bomb).await);
     let absent = changed(plan, |plan| plan.tables[0].name.name = "absent".into());
     let says = "cannot create table public.absent";
     scene.suffers(says, async |client| offer_plan(client, &absent).await);
