@@ -423,6 +423,9 @@ fn to_send() -> Vec<Named> {
         done: 1,
         total: 2,
     };
+    let held_up = ToSend::HeldUp {
+        by: Some("locks held by pid 4711 (psql)".to_owned()),
+    };
     let finished = ToSend::Finished {
         report: "{}".to_owned(),
         exit: 4,
@@ -437,5 +440,6 @@ fn to_send() -> Vec<Named> {
         ("released", body(&ToSend::Released { attempt: attempt() })),
         ("progress", body(&progress)),
         ("finished", body(&finished)),
+        ("held-up", body(&held_up)),
     ]
 }

@@ -205,6 +205,7 @@ async fn write_all(
                 take(moving, opened.unwrap_or_else(|error| Err(panicked(error).into())))?;
             }
             held = intake.news() => talk.say(&ToSend::Received(held)).await?,
+            held_up = context.held_up.news() => talk.say(&held_up).await?,
             Some(event) = moving.happened.recv() => match event {
                 Event::Committed(id, written) => {
                     commit(context, id, &written);
@@ -264,6 +265,7 @@ async fn end(context: &mut Context, talk: &mut Talk) -> Result<(), Break> {
         }
         tokio::select! {
             Ok(()) = built.changed() => {}
+            held_up = context.held_up.news() => talk.say(&held_up).await?,
             message = talk.hear() => {
                 message?;
                 return Err(RecvError::Protocol("a message out of turn").into());

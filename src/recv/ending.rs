@@ -40,6 +40,7 @@ pub(super) async fn await_builder(context: &mut Context, talk: &mut Talk) -> Res
         talk.say(&ToSend::Progress { phase, done, total }).await?;
         tokio::select! {
             () = further(&mut built) => {}
+            held_up = context.held_up.news() => talk.say(&held_up).await?,
             message = talk.hear() => {
                 message?;
                 return Err(RecvError::Protocol("a message out of turn").into());
@@ -99,8 +100,14 @@ pub(super) async fn finish(
         tail,
     };
     // A stop ends the process: what is then under way may be committed or not, as after a kill.
-    let finished = talk.unless_stopped(blocking(move || finishing.run()));
-    context.record = finished.await??;
+    let mut finished = Box::pin(blocking(move || finishing.run()));
+    context.record = loop {
+        tokio::select! {
+            finished = talk.unless_stopped(&mut finished) => break finished??,
+            // Where the link is lost that is missed later.
+            held_up = context.held_up.news() => drop(talk.say(&held_up).await),
+        }
+    };
     let finished = context.record.finished.clone().expect("just finished");
     let (report, exit) = (finished.report, finished.exit);
     talk.say(&ToSend::Finished { report, exit }).await?;

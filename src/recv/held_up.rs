@@ -1,8 +1,9 @@
-//! Shows for whom recv waits: sessions of others that hold what its own need.
+//! Shows for whom recv waits, here and to send: sessions of others that hold what its own need.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -11,27 +12,56 @@ use crate::pg::{ConnInfo, session};
 use crate::report::{Meter, Snapshot, one_line};
 use crate::runtime::blocking;
 use crate::sink::blockers::blockers;
+use crate::wire::message::ToSend;
 
 /// How long nothing must have happened before the server is asked, and between two looks.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Looks until dropped.
-pub(super) struct HeldUp(JoinHandle<()>);
+pub(super) struct HeldUp {
+    looking: JoinHandle<()>,
+    found: watch::Receiver<Option<String>>,
+}
 
 impl HeldUp {
     /// `name` is how the `application_name` of recv's sessions begins.
     pub(super) fn watch(info: &ConnInfo, name: String, meter: &Arc<Meter>) -> Self {
-        Self(tokio::spawn(watch(info.clone(), name, Arc::clone(meter))))
+        let (finds, found) = watch::channel(None);
+        let looking = tokio::spawn(look_on(info.clone(), name, Arc::clone(meter), finds));
+        Self { looking, found }
+    }
+
+    /// A new connection begins, whose send has heard nothing.
+    pub(super) fn tell_again(&mut self) {
+        let is_held_up = self.found.borrow_and_update().is_some();
+        if is_held_up {
+            self.found.mark_changed();
+        }
+    }
+
+    /// What send is to be told next. Cancel-safe.
+    pub(super) async fn news(&mut self) -> ToSend {
+        if self.found.changed().await.is_err() {
+            // Nobody looks any more.
+            std::future::pending::<()>().await;
+        }
+        let by = self.found.borrow_and_update().clone();
+        ToSend::HeldUp { by }
     }
 }
 
 impl Drop for HeldUp {
     fn drop(&mut self) {
-        self.0.abort();
+        self.looking.abort();
     }
 }
 
-async fn watch(info: ConnInfo, name: String, meter: Arc<Meter>) {
+async fn look_on(
+    info: ConnInfo,
+    name: String,
+    meter: Arc<Meter>,
+    finds: watch::Sender<Option<String>>,
+) {
     let mut before = meter.snapshot();
     loop {
         sleep(LOOK).await;
@@ -41,7 +71,12 @@ async fn watch(info: ConnInfo, name: String, meter: Arc<Meter>) {
             true => look(&info, &name).await,
             false => None,
         };
-        meter.held_up(found);
+        meter.held_up(found.clone());
+        finds.send_if_modified(|told| {
+            let is_new = *told != found;
+            *told = found;
+            is_new
+        });
         before = now;
     }
 }
@@ -59,12 +94,11 @@ async fn look(info: &ConnInfo, name: &str) -> Option<String> {
         client.set_read_timeout(Some(LOOK))?;
         Ok::<_, RecvError>(blockers(&mut client, &name)?)
     });
-    let found = looking.await.unwrap_or_else(|error| {
+    looking.await.unwrap_or_else(|error| {
         tracing::debug!(
             error = one_line(&error),
             "nobody can be asked who holds locks"
         );
         None
-    });
-    found.map(|who| format!("locks held by {who}"))
+    })
 }

@@ -64,6 +64,9 @@ async fn make(
                 Err(parting) => Err(Break::from(parting)),
             },
             Some(progress) = progressed.recv(), if linked => tell(talk, progress).await,
+            held_up = context.held_up.news(), if linked => {
+                talk.say(&held_up).await.map_err(Break::from)
+            }
         };
         match told {
             Ok(()) => {}

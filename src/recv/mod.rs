@@ -31,7 +31,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::RecvError;
-use held_up::HeldUp;
 use invitation::invitation;
 use record::{Finished, Record};
 pub use room::KeepFree;
@@ -123,8 +122,6 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         (display.say)(&invitation(&options, code, peering.local_addr()));
     }
     let mut context = Context::new(options, inspected, state, record, budget, display);
-    let (name, meter) = (context.options.application_name(), &context.display.meter);
-    let _held_up = HeldUp::watch(&context.info, name, meter);
     let result = Box::pin(sessions(&mut context, &mut peering)).await;
     peering.shutdown().await;
     discard(&mut context).await?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::held_up::HeldUp;
 use super::migration::Migration;
 use super::record::Record;
 use super::room::{Room, RoomWatch};
@@ -27,6 +28,7 @@ pub(super) struct Context {
     /// Disks that are not to become full; none where they cannot be seen.
     pub(super) room: Option<Room>,
     pub(super) room_watch: RoomWatch,
+    pub(super) held_up: HeldUp,
     pub(super) state: Arc<StateDir>,
     pub(super) record: Record,
     pub(super) budget: Budget,
@@ -49,11 +51,13 @@ impl Context {
         let Inspected { info, room } = inspected;
         let (room_watch, stop) = RoomWatch::start(room.clone(), display.stop.clone());
         display.stop = stop;
+        let held_up = HeldUp::watch(&info, options.application_name(), &display.meter);
         Self {
             options,
             info,
             room,
             room_watch,
+            held_up,
             state,
             record,
             budget,
@@ -123,6 +127,7 @@ impl From<Parting> for Break {
 /// Runs one connection to its end; tells send how it ended where that is still possible.
 pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, RecvError> {
     let mut talk = Talk::new(peer, context.display.stop.clone());
+    context.held_up.tell_again();
     let broke = match Box::pin(converse(context, &mut talk)).await {
         Ok(ended) => Break::Ended(ended),
         Err(Break::Link(error)) => talk.explain(error).await.into(),

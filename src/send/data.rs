@@ -175,6 +175,7 @@ async fn move_all(
                 ToSend::Released { attempt } => released(shared, attempt),
                 ToSend::DataDurable if shared.outbox.all_committed() => return Ok(()),
                 ToSend::Progress { done, .. } => context.display.meter.index_at(done),
+                ToSend::HeldUp { by } => context.show_held_up(by),
                 _ => return Err(SendError::Protocol("expected Committed").into()),
             },
             error = moving.trouble() => return Err(error.into()),

@@ -229,6 +229,7 @@ async fn await_schema(context: &Context, talk: &mut Talk, ready: &Ready) -> Resu
                     "the schema on the target ({done} of {total} objects)"
                 )));
             }
+            ToSend::HeldUp { by } => context.show_held_up(by),
             ToSend::Settling => {
                 meter.waiting_for(Some("the target to commit what it has".into()));
                 _clock = context.moving.as_ref().map(|moving| moving.stop_clock());

@@ -19,6 +19,9 @@ use crate::transport::talk::{self, Parting};
 use crate::transport::{CloseCode, TransportError};
 use crate::wire::message::{Snapshot, SourceInfo, TargetState, ToRecv, ToSend};
 
+/// Of what recv says that it waits for: a few tables and sessions.
+const HELD_UP_CHARS: usize = 500;
+
 /// What send says and hears.
 pub(super) type Talk = talk::Talk<ToRecv, ToSend>;
 
@@ -117,6 +120,13 @@ impl Context {
         }
     }
 
+    /// Shows what recv says that it waits for.
+    pub(super) fn show_held_up(&self, by: Option<String>) {
+        let named = |by: String| by.chars().take(HELD_UP_CHARS).collect::<String>();
+        let what = by.map(|by| format!("recv, which waits for {}", named(by)));
+        self.display.meter.held_up(what);
+    }
+
     /// The end that the user asked for by giving the migration up.
     pub(super) fn aborted(&self, told: bool) -> SendError {
         let by = self.display.wish.aborted_by().unwrap_or_default().into();
@@ -198,6 +208,7 @@ pub(super) async fn run(context: &mut Context, peer: Session) -> Result<Ended, S
         Err(broke) => broke,
     };
     context.display.meter.waiting_for(None);
+    context.display.meter.held_up(None);
     if !matches!(broke, Break::Ended(Ended::Lost(_))) {
         super::end_moving(context).await?;
     }

@@ -35,6 +35,7 @@ pub(super) async fn follow(context: &mut Context, talk: &mut Talk) -> Result<End
                 meter.index_total(total);
                 meter.index_at(done);
             }
+            ToSend::HeldUp { by } => context.show_held_up(by),
             ToSend::Restored => {
                 let last = read(context, talk).await?;
                 tell_changes(context, &last);

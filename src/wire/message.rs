@@ -97,6 +97,8 @@ pub enum ToSend {
     /// Before [`ToSend::Ready`], where that takes its time: the server is still to say how
     /// transactions of an earlier connection end. No attempt grows older meanwhile.
     Settling,
+    /// Locks that recv waits for on its server, and who holds them; none when it goes on.
+    HeldUp { by: Option<String> },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -33,17 +33,33 @@ fn held_up(name: &str) -> (Databases, Run, Run, Hold) {
 #[test]
 fn a_locked_table_is_waited_for() {
     let (dbs, mut send, mut recv, hold) = held_up("locked_table");
-    let line = recv.wait_for("waiting for locks held by");
+    let line = recv.wait_for("waiting for locks on public.big held by");
     assert!(
         line.contains("data: ") && line.contains("(the application)"),
         "{line}"
     );
+    let by = "waiting for recv, which waits for locks on public.big held by";
+    let line = send.wait_for(by);
+    assert!(
+        line.contains("data: ") && line.contains("(the application)"),
+        "{line}"
+    );
+    let said = status_of_send(&dbs);
+    assert!(said.contains(by), "{said}");
     assert!(send.is_running() && recv.is_running());
     hold.release();
+    let goes_on = || (!status_of_send(&dbs).contains(by)).then_some(());
+    poll(LIMIT, goes_on).expect("send says that recv goes on");
     send.wait().must_end(0);
     recv.wait().must_end(0);
     assert_equal(&dbs);
     assert_nothing_left(&dbs);
+}
+
+fn status_of_send(dbs: &Databases) -> String {
+    let state = dbs.path("send.state").display().to_string();
+    let status = Run::start(dbs.dir(), "status", &["--state".into(), state], &[]);
+    status.wait().output()
 }
 
 /// The last thing that can be held up.
@@ -53,6 +69,8 @@ fn the_end_of_the_journal_is_waited_for() {
     let last = Hold::with(&dbs, DROP);
     hold.release();
     let line = recv.wait_for("end of the journal: indexes 1 of 1, waiting for locks");
+    assert!(line.contains("(the application)"), "{line}");
+    let line = send.wait_for("which waits for locks on pgpipe.migration held by");
     assert!(line.contains("(the application)"), "{line}");
     last.release();
     send.wait().must_end(0);
