@@ -121,8 +121,7 @@ fn a_send_that_ends_while_it_waits_leaves_no_keeper() {
     recv.wait().must_end(3);
     assert!(poll(LIMIT, || keepers(&dbs).is_empty().then_some(())).is_some());
     let (send, _recv) = waiting_send(&dbs);
-    send.signal(Signal::KILL);
-    send.wait();
+    send.kill();
     assert!(poll(LIMIT, || keepers(&dbs).is_empty().then_some(())).is_some());
     assert!(application.in_transaction());
 }

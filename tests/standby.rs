@@ -103,12 +103,7 @@ impl Scene {
     }
 
     fn wait_for_chunks(&self) {
-        let sql = "SELECT count(*) >= 2 FROM pgpipe.chunk";
-        let there = || {
-            let answer = self.dbs.target().psql(self.dbs.name(), sql);
-            (answer.unwrap_or_default().trim() == "t").then_some(())
-        };
-        poll(LIMIT, there).expect("two chunks");
+        support::journal::wait_for_chunks(&self.dbs, 2);
     }
 
     /// Dead rows go on the primary, and with them whatever reads them on the standby.

@@ -150,8 +150,7 @@ fn recv_dies_while_it_drops() {
     recv.wait_for("will be dropped");
     let hold = Hold::with(&dbs, "LOCK TABLE app.t IN ACCESS SHARE MODE");
     wait_until_held(&dbs, "relation", "%SAVEPOINT%");
-    recv.signal(Signal::KILL);
-    recv.wait();
+    recv.kill();
     hold.release();
     let recv = start_recv(&dbs, &["--clean"]);
     send.wait().must_end(0);
@@ -179,8 +178,7 @@ fn recv_dies_when_rows_have_arrived() {
             .then_some(())
     };
     poll(LIMIT, count).unwrap();
-    recv.signal(Signal::KILL);
-    recv.wait();
+    recv.kill();
     let (recv, send) = (start_recv(&dbs, &[]), send);
     send.wait().must_end(0);
     let end = recv.wait();

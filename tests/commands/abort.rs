@@ -162,8 +162,7 @@ fn of_a_dead_send_and_a_dead_recv() {
     let dbs = Databases::new("abort_dead", DATA);
     let (send, recv) = under_way(&dbs);
     for run in [send, recv] {
-        run.signal(Signal::KILL);
-        run.wait();
+        run.kill();
     }
     assert_eq!(keepers(&dbs).len(), 1);
     pgpipe(&dbs, "send", &["abort"]).must(0, &["the snapshot is released", "recv was not told"]);

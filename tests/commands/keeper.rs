@@ -61,8 +61,7 @@ fn a_session_that_hangs_does_not_make_it_deaf() {
     let dbs = Databases::new("keeper_hangs", DATA);
     let (send, recv) = under_way(&dbs);
     for run in [send, recv] {
-        run.signal(Signal::KILL);
-        run.wait();
+        run.kill();
     }
     let sql = "SELECT pid FROM pg_stat_activity
         WHERE application_name = 'pgpipe keeper main' AND datname = current_database()";

@@ -6,7 +6,6 @@
 mod backends;
 mod ends;
 mod held;
-mod journal;
 mod random;
 mod recv;
 mod scene;
@@ -20,7 +19,8 @@ mod target;
 
 use rustix::process::Signal;
 
-use support::{Databases, Run, assert_equal, assert_nothing_left, start_recv, start_send};
+use support::{Databases, Run, assert_equal, assert_nothing_left, journal};
+use support::{start_recv, start_send};
 
 /// Some 12 chunks that do not compress much: about 6 MB on the wire, three seconds at [`SLOW`].
 /// The index functions read no clock: an immutable one must give the same on both servers.

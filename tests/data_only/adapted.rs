@@ -45,8 +45,7 @@ fn finish(dbs: &Databases, send: Run, recv: Run) {
 fn send_dies_before_it_hears_it() {
     let dbs = Databases::new("do_adapt_send", SOURCE);
     let (send, recv) = asked(&dbs);
-    send.signal(Signal::KILL);
-    send.wait();
+    send.kill();
     let send = start_send(&dbs, &[]);
     finish(&dbs, send, recv);
 }
@@ -56,8 +55,7 @@ fn send_dies_before_it_hears_it() {
 fn recv_dies_when_it_has_asked() {
     let dbs = Databases::new("do_adapt_recv", SOURCE);
     let (send, recv) = asked(&dbs);
-    recv.signal(Signal::KILL);
-    recv.wait();
+    recv.kill();
     send.signal(Signal::CONT);
     let recv = start_recv(&dbs, &[]);
     finish(&dbs, send, recv);

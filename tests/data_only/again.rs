@@ -3,6 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Command, Output};
 
+use crate::support::journal::wait_for_chunks;
 use crate::support::{Databases, Run, keepers, poll, start_recv, start_send};
 use crate::{LIMIT, assert_nothing_left, assert_same, assert_says};
 
@@ -26,21 +27,16 @@ const SLOW: [&str; 7] = [
 pub(crate) const SUMS: &str = "SELECT count(*), sum(hashtext(i || s)::bigint) FROM big";
 
 /// Both at work, with so many chunks committed.
-pub(crate) fn under_way(dbs: &Databases, send: &[&str], recv: &[&str], chunks: u64) -> (Run, Run) {
+pub(crate) fn under_way(
+    dbs: &Databases,
+    send: &[&str],
+    recv: &[&str],
+    chunks: usize,
+) -> (Run, Run) {
     let send = [&SLOW[..], send].concat();
     let (recv, send) = (start_recv(dbs, recv), start_send(dbs, &send));
-    let committed = "SELECT count(*) FROM pgpipe.chunk";
-    let seen = poll(LIMIT, || {
-        let count = dbs.target().psql(dbs.name(), committed).unwrap_or_default();
-        (count.trim().parse().unwrap_or(0) >= chunks).then_some(())
-    });
-    seen.unwrap_or_else(|| panic!("no chunks: {}", send.stderr()));
+    wait_for_chunks(dbs, chunks);
     (send, recv)
-}
-
-fn kill(run: Run) {
-    run.signal(Signal::KILL);
-    run.wait();
 }
 
 fn reset(dbs: &Databases, side: &str) -> String {
@@ -60,10 +56,10 @@ fn either_side_is_killed() {
     let dbs = Databases::new("do_killed", BIG);
     dbs.target_sql(TARGET);
     let (send, recv) = under_way(&dbs, &[], &[], 2);
-    kill(send);
+    send.kill();
     let send = start_send(&dbs, &[]);
     send.wait_for("continuing");
-    kill(recv);
+    recv.kill();
     let recv = start_recv(&dbs, &[]);
     send.wait().must_end(0);
     recv.wait().must_end(0);
@@ -74,8 +70,8 @@ fn either_side_is_killed() {
 /// Everything dies, and the source's rows are others then.
 fn lose_the_snapshot(dbs: &Databases, recv: &[&str]) -> (Run, Run) {
     let (send, recv_) = under_way(dbs, &[], recv, 3);
-    kill(send);
-    kill(recv_);
+    send.kill();
+    recv_.kill();
     for pid in keepers(dbs) {
         kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
     }

@@ -1,7 +1,5 @@
 //! `--clean` with rows alone: the tables that they come into are emptied first, where both users say so.
 
-use rustix::process::Signal;
-
 use crate::again::{BIG, SUMS, under_way};
 use crate::support::holds::{Hold, wait_until_held};
 use crate::support::{Databases, poll, start_recv, start_send};
@@ -164,8 +162,7 @@ fn recv_dies_while_it_empties() {
     recv.wait_for("will be emptied");
     let hold = Hold::with(&dbs, "LOCK TABLE c IN ACCESS SHARE MODE");
     wait_until_held(&dbs, "relation", "TRUNCATE%");
-    recv.signal(Signal::KILL);
-    recv.wait();
+    recv.kill();
     hold.release();
     let gone = "SELECT count(*) = 0 FROM pg_stat_activity
         WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
@@ -188,8 +185,7 @@ fn recv_dies_when_rows_have_arrived() {
         CREATE TABLE small (i int)",
     );
     let (send, recv) = under_way(&dbs, &["--clean"], &["--clean"], 2);
-    recv.signal(Signal::KILL);
-    recv.wait();
+    recv.kill();
     let before: u64 = dbs
         .target_sql("SELECT count(*) FROM big")
         .trim()

@@ -7,6 +7,7 @@ use pgpipe::pg::{Client, ConnInfo};
 use rustix::process::Signal;
 
 use crate::support::holds::{DROP, Hold, wait_until_held};
+use crate::support::journal::wait_for_chunks;
 use crate::support::{
     Databases, Run, assert_equal, assert_nothing_left, poll, start_recv, start_send,
 };
@@ -18,12 +19,7 @@ fn held_up(name: &str) -> (Databases, Run, Run, Hold) {
     let dbs = Databases::new(name, LARGE);
     let recv = start_recv(&dbs, &["--stall", "2s"]);
     let send = start_send(&dbs, &[&SLOW[..], &["--stall", "2s"]].concat());
-    let there = || {
-        let sql = "SELECT count(*) > 0 FROM pgpipe.chunk";
-        let answer = dbs.target().psql(dbs.name(), sql).unwrap_or_default();
-        (answer.trim() == "t").then_some(())
-    };
-    poll(LIMIT, there).expect("a chunk");
+    wait_for_chunks(&dbs, 1);
     let hold = Hold::with(&dbs, "LOCK TABLE public.big IN SHARE MODE");
     wait_until_held(&dbs, "relation", "COPY%");
     (dbs, send, recv, hold)

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quinn::crypto::rustls::QuicClientConfig;
-use rustix::process::Signal;
 use tokio::runtime::{self, Runtime};
 
 use crate::scene::peak_kib;
@@ -121,8 +120,7 @@ fn a_crowd_does_not_keep_the_paired_peer_out() {
     let recv = start_recv(&dbs, &[]);
     let send = start_send(&dbs, &SLOW);
     send.wait_for("migration main: new");
-    send.signal(Signal::KILL);
-    send.wait();
+    send.kill();
     let mut crowd = Crowd::before(dbs.address().parse().unwrap());
     crowd.silent(50);
     let send = start_send(&dbs, &SLOW);

@@ -52,8 +52,8 @@ impl Scene {
         paired.signal(Signal::STOP);
         let record = dbs.path("send.state/main/send/migration");
         poll(LIMIT, || is_prepared(&record).then_some(())).expect("send takes its snapshot");
-        kill(send);
-        kill(paired);
+        send.kill();
+        paired.kill();
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -162,11 +162,6 @@ impl Scene {
 fn is_prepared(record: &Path) -> bool {
     let text = std::fs::read_to_string(record).unwrap_or_default();
     text.contains("\"prepared\":{")
-}
-
-fn kill(run: Run) {
-    run.signal(Signal::KILL);
-    run.wait();
 }
 
 /// The most memory that the process has had.

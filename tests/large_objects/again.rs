@@ -3,7 +3,7 @@
 use rustix::process::{Pid, kill_process};
 
 use crate::support::{Databases, keepers, poll, start_recv, start_send};
-use crate::{KINDS, LIMIT, finish, kill, small, wait_for_chunks};
+use crate::{KINDS, LIMIT, finish, small, wait_for_chunks};
 
 const SLOW: [&str; 6] = ["--rate", "8Mbit", "--chunk-size", "1MiB", "--jobs", "2"];
 
@@ -16,7 +16,7 @@ fn send_is_killed() {
     let dbs = Databases::new("lo_send", &data());
     let (recv, send) = (start_recv(&dbs, &[]), start_send(&dbs, &SLOW));
     wait_for_chunks(&dbs, 3);
-    kill(send);
+    send.kill();
     finish(&dbs, start_send(&dbs, &SLOW), recv);
 }
 
@@ -25,7 +25,7 @@ fn recv_is_killed() {
     let dbs = Databases::new("lo_recv", &data());
     let (recv, send) = (start_recv(&dbs, &[]), start_send(&dbs, &SLOW));
     wait_for_chunks(&dbs, 3);
-    kill(recv);
+    recv.kill();
     finish(&dbs, send, start_recv(&dbs, &[]));
 }
 
@@ -35,8 +35,8 @@ fn the_snapshot_is_lost_and_objects_change() {
     let dbs = Databases::new("lo_lost", &data());
     let (recv, send) = (start_recv(&dbs, &[]), start_send(&dbs, &SLOW));
     wait_for_chunks(&dbs, 4);
-    kill(send);
-    kill(recv);
+    send.kill();
+    recv.kill();
     let pid = Pid::from_raw(keepers(&dbs)[0].cast_signed()).unwrap();
     kill_process(pid, rustix::process::Signal::KILL).unwrap();
     poll(LIMIT, || keepers(&dbs).is_empty().then_some(())).expect("the keeper ends");

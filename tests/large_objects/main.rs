@@ -10,9 +10,8 @@ mod support;
 mod versions;
 mod whole;
 
-use rustix::process::Signal;
-
-use support::{Databases, Run, assert_equal, assert_nothing_left, poll};
+use support::journal::wait_for_chunks;
+use support::{Databases, Run, assert_equal, assert_nothing_left};
 
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -54,19 +53,4 @@ fn finish(dbs: &Databases, send: Run, recv: Run) {
     assert_same_objects(dbs);
     assert_equal(dbs);
     assert_nothing_left(dbs);
-}
-
-fn kill(run: Run) {
-    run.signal(Signal::KILL);
-    run.wait();
-}
-
-/// Waits until the journal has that many chunks.
-fn wait_for_chunks(dbs: &Databases, count: u32) {
-    let sql = format!("SELECT count(*) >= {count} FROM pgpipe.chunk");
-    let there = || {
-        let answer = dbs.target().psql(dbs.name(), &sql).unwrap_or_default();
-        (answer.trim() == "t").then_some(())
-    };
-    poll(LIMIT, there).expect("chunks are committed");
 }

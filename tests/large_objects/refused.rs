@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::{Databases, migrate, start_recv, start_send};
-use crate::{finish, kill, small, wait_for_chunks};
+use crate::{finish, small, wait_for_chunks};
 
 #[test]
 fn an_object_of_the_targets_own_is_refused_by_name() {
@@ -28,8 +28,8 @@ fn reset_removes_ours_alone() {
     let slow = ["--rate", "8Mbit", "--chunk-size", "1MiB", "--jobs", "2"];
     let (recv, send) = (start_recv(&dbs, &[]), start_send(&dbs, &slow));
     wait_for_chunks(&dbs, 4);
-    kill(send);
-    kill(recv);
+    send.kill();
+    recv.kill();
     dbs.target_sql("SELECT lo_create(7)");
     let recv_state = dbs.path("recv.state");
     let said = Command::new(env!("CARGO_BIN_EXE_pgpipe"))

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rustix::process::{Signal, geteuid};
+use rustix::process::geteuid;
 
 use crate::support::{start_recv, start_under};
 use crate::{Link, SLOW};
@@ -30,8 +30,7 @@ fn the_listening_side_comes_back_at_another_address() {
     let args = [&SLOW[..], &["--connect", &name]].concat();
     let send = start_under(dbs, &under, "send", &args, &[]);
     link.wait_for_data();
-    recv.signal(Signal::KILL);
-    recv.wait();
+    recv.kill();
     is_at("127.0.0.2");
     let recv = start_recv(dbs, &["--listen", &format!("127.0.0.2:{port}")]);
     link.finish(send, recv);

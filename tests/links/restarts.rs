@@ -2,15 +2,8 @@
 
 use std::net::UdpSocket;
 
-use rustix::process::Signal;
-
 use crate::Link;
-use crate::support::{Run, start_recv};
-
-fn kill(run: Run) {
-    run.signal(Signal::KILL);
-    run.wait();
-}
+use crate::support::start_recv;
 
 /// send dials what it always dialled, and finds recv at its new address.
 #[test]
@@ -18,7 +11,7 @@ fn the_listening_side_comes_back_on_another_port() {
     let link = Link::new("new_port");
     let (send, recv) = link.start();
     link.wait_for_data();
-    kill(recv);
+    recv.kill();
     let free = UdpSocket::bind("127.0.0.1:0").unwrap();
     let behind = free.local_addr().unwrap();
     drop(free);
@@ -32,8 +25,8 @@ fn both_sides_come_back_at_once() {
     let link = Link::new("both_back");
     let (send, recv) = link.start();
     link.wait_for_data();
-    kill(send);
-    kill(recv);
+    send.kill();
+    recv.kill();
     let (send, recv) = link.start();
     let line = send.wait_for("migration main:");
     assert!(line.contains("snapshot alive"), "{line}");

@@ -11,7 +11,7 @@ use pgpipe::source::keeper::Spec;
 use crate::journal::{assert_kept, wait_for_chunks, wait_until};
 use crate::support::holds::{Hold, pg_dump_to_hold, wait_until_held};
 use crate::support::{Databases, Run, keepers, poll, start_recv, start_send};
-use crate::{DATA, LIMIT, SLOW, finish, kill, kill_all, kill_keeper, plan, start_both};
+use crate::{DATA, LIMIT, SLOW, finish, kill_all, kill_keeper, plan, start_both};
 
 const CHANGE: &str = "UPDATE first SET s = 'other' WHERE i = 1";
 /// recv's transaction waits for a lock on the table that begins again.
@@ -52,7 +52,7 @@ fn end_backends(dbs: &Databases) {
 #[test]
 fn recv_before_the_transactions_answer() {
     let (dbs, send, recv, mut session) = held_up("survivor");
-    kill(recv);
+    recv.kill();
     session.execute("COMMIT").unwrap();
     let recv = start_recv(&dbs, &["--keep-journal"]);
     finish(&dbs, send, recv);
@@ -62,7 +62,7 @@ fn recv_before_the_transactions_answer() {
 #[test]
 fn recv_with_its_transaction() {
     let (dbs, send, recv, mut session) = held_up("no_survivor");
-    kill(recv);
+    recv.kill();
     end_backends(&dbs);
     session.execute("COMMIT").unwrap();
     let recv = start_recv(&dbs, &["--keep-journal"]);
@@ -78,7 +78,7 @@ fn recv_with_its_transaction() {
 #[test]
 fn send_before_the_transactions_answer() {
     let (dbs, send, recv, mut session) = held_up("send_killed");
-    kill(send);
+    send.kill();
     session.execute("COMMIT").unwrap();
     let send = start_send(&dbs, &SLOW);
     finish(&dbs, send, recv);
@@ -88,7 +88,7 @@ fn send_before_the_transactions_answer() {
 #[test]
 fn send_and_keeper_before_the_transactions_answer() {
     let (dbs, send, recv, mut session) = held_up("third");
-    kill(send);
+    send.kill();
     kill_keeper(&dbs);
     dbs.source_sql("UPDATE first SET s = 'another' WHERE i = 2");
     session.execute("COMMIT").unwrap();
@@ -100,8 +100,8 @@ fn send_and_keeper_before_the_transactions_answer() {
 /// Neither side is at work, and the journal is still of the first snapshot: recv's plan files are gone.
 fn without_plans(name: &str, end: impl Fn(&Databases)) -> Databases {
     let (dbs, send, recv, mut session) = held_up(name);
-    kill(recv);
-    kill(send);
+    recv.kill();
+    send.kill();
     end(&dbs);
     end_backends(&dbs);
     session.execute("COMMIT").unwrap();
@@ -204,7 +204,7 @@ fn send_while_it_takes_a_new_snapshot() {
     kill_keeper(&dbs);
     poll(LIMIT, || dbs.path("begun").exists().then_some(())).expect("pg_dump");
     let unrecorded = keepers(&dbs);
-    kill(send);
+    send.kill();
     assert_eq!(keepers(&dbs), unrecorded, "the keeper outlives send");
     fs::remove_file(dbs.path("hold")).unwrap();
     let send = start_send(&dbs, &SLOW);

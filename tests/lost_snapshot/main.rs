@@ -6,8 +6,6 @@
 mod changed;
 mod clone;
 mod ends;
-#[path = "../crashes/journal.rs"]
-mod journal;
 mod killed;
 mod lockless;
 mod options;
@@ -22,19 +20,12 @@ use std::time::Duration;
 use pgpipe::chunk::{Chunk, Plan};
 use rustix::process::{Pid, Signal, kill_process};
 
-use support::{Databases, End, Run, assert_equal, assert_nothing_left, keepers, poll};
-use support::{start_recv, start_send};
+use support::{
+    Databases, End, Run, TWO_TABLES as DATA, assert_equal, assert_nothing_left, journal,
+};
+use support::{keepers, poll, start_recv, start_send};
 
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// Two tables of some six chunks each, `first` the larger one; their rows do not compress much.
-const DATA: &str = "CREATE TABLE first (i int PRIMARY KEY, s text NOT NULL);
-    INSERT INTO first SELECT g, (SELECT string_agg(md5((g * 31 + i)::text), '')
-        FROM generate_series(1, 8) i) FROM generate_series(1, 22000) g;
-    CREATE TABLE second (i int PRIMARY KEY, s text NOT NULL);
-    INSERT INTO second SELECT g, (SELECT string_agg(md5((g * 37 + i)::text), '')
-        FROM generate_series(1, 8) i) FROM generate_series(1, 20000) g;
-    CREATE INDEX ON second (s);";
 
 const SLOW: [&str; 6] = ["--rate", "16Mbit", "--chunk-size", "1MiB", "--jobs", "2"];
 
@@ -43,11 +34,6 @@ fn start_both(dbs: &Databases, send: &[&str]) -> (Run, Run) {
     let recv = start_recv(dbs, &["--keep-journal"]);
     let args: Vec<_> = SLOW.iter().chain(send).copied().collect();
     (start_send(dbs, &args), recv)
-}
-
-fn kill(run: Run) {
-    run.signal(Signal::KILL);
-    run.wait();
 }
 
 /// `kill -9` of the keeper; nothing of pgpipe is left on the source after it.
@@ -61,8 +47,8 @@ fn kill_keeper(dbs: &Databases) {
 
 /// Both sides and the keeper: whoever starts next comes to another instant.
 fn kill_all(dbs: &Databases, send: Run, recv: Run) {
-    kill(send);
-    kill(recv);
+    send.kill();
+    recv.kill();
     kill_keeper(dbs);
     let sql = "SELECT count(*) = 0 FROM pg_stat_activity
         WHERE datname = current_database() AND application_name LIKE 'pgpipe%'";

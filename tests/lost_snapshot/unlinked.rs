@@ -7,7 +7,7 @@ use pgpipe::pg::{Client, ConnInfo};
 
 use crate::support::holds::pg_dump_to_hold;
 use crate::support::{CLEAR, CUT, Databases, Relay, Run, poll, start_recv, start_send};
-use crate::{LIMIT, kill, kill_keeper, plan};
+use crate::{LIMIT, kill_keeper, plan};
 
 /// `first` in some three chunks, the others in one each.
 const DATA: &str = "CREATE TABLE first (i int PRIMARY KEY, s text NOT NULL);
@@ -100,7 +100,7 @@ impl Scene {
         let scene = Self::new(name);
         let (send, recv) = scene.start(&[]);
         let session = scene.hold_last_chunk();
-        kill(send);
+        send.kill();
         kill_keeper(&scene.dbs);
         recv.wait_for("connection to send lost");
         (scene, recv, session)
@@ -161,7 +161,7 @@ fn a_crash_after_it_lists_unlogged_tables() {
     let (mut scene, recv, session) = Scene::without_send("listed");
     drop(session);
     scene.wait_until(KEY_IS_THERE);
-    kill(recv);
+    recv.kill();
     scene.crash();
     let (send, recv) = scene.start(&[]);
     let (send, recv) = (send.wait(), recv.wait());

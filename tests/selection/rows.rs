@@ -6,6 +6,7 @@ use pgpipe::schema::{Format, Oid, Persistence, QualifiedName, Table};
 use pgpipe::source::reader::query;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::support::journal::wait_for_chunks;
 use super::support::{
     Databases, End, Run, assert_nothing_left, keepers, migrate, poll, server_of, servers,
     start_recv, start_send,
@@ -238,21 +239,11 @@ const SLOW: [&str; 8] = [
 ];
 
 /// Both at work, with so many chunks committed.
-fn under_way(dbs: &Databases, send: &[&str], chunks: u64) -> (Run, Run) {
+fn under_way(dbs: &Databases, send: &[&str], chunks: usize) -> (Run, Run) {
     let send = [&SLOW[..], send].concat();
     let (recv, send) = (start_recv(dbs, &[]), start_send(dbs, &send));
-    let committed = "SELECT count(*) FROM pgpipe.chunk";
-    let seen = poll(LIMIT, || {
-        let count = dbs.target().psql(dbs.name(), committed).unwrap_or_default();
-        (count.trim().parse().unwrap_or(0) >= chunks).then_some(())
-    });
-    seen.unwrap_or_else(|| panic!("no chunks: {}", send.stderr()));
+    wait_for_chunks(dbs, chunks);
     (send, recv)
-}
-
-fn kill(run: Run) {
-    run.signal(Signal::KILL);
-    run.wait();
 }
 
 /// The filter belongs to the migration: given again or not, but no other.
@@ -260,8 +251,8 @@ fn kill(run: Run) {
 fn it_goes_on_after_both_have_died() {
     let dbs = Databases::new("filtered_killed", BIG);
     let (send, recv) = under_way(&dbs, &[], 2);
-    kill(send);
-    kill(recv);
+    send.kill();
+    recv.kill();
     for other in [
         &["--where", "big=i % 4 > 1"][..],
         &["--where", "big=i % 4 > 0", "--where", "big=true"],
@@ -281,8 +272,8 @@ fn it_goes_on_after_both_have_died() {
 /// Everything dies, and the source's rows are others when send comes back.
 fn renewed(dbs: &Databases, change: &str) -> String {
     let (send, recv) = under_way(dbs, &[], 3);
-    kill(send);
-    kill(recv);
+    send.kill();
+    recv.kill();
     for pid in keepers(dbs) {
         kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
     }

@@ -57,8 +57,7 @@ fn it_goes_on_after_both_have_died() {
     let (recv, send) = (start_recv(&dbs, &[]), start_send(&dbs, &["--schema-only"]));
     wait_until_held(&dbs, "advisory", "%");
     for run in [send, recv] {
-        run.signal(Signal::KILL);
-        run.wait();
+        run.kill();
     }
     hold.release_tables(&dbs);
     let (send, recv) = migrate(&dbs, &[], &[]);

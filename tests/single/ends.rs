@@ -7,18 +7,13 @@ use crate::support::{Databases, Run, assert_no_keeper, poll, start_recv, start_s
 use crate::watcher::Watcher;
 use crate::{DATA, LIMIT, SINGLE, SLOW, finish, start_both};
 
-fn kill(run: Run) {
-    run.signal(Signal::KILL);
-    run.wait();
-}
-
 /// The snapshot has gone with it: what is committed is proved in a new one.
 #[test]
 fn send_is_killed() {
     let dbs = Databases::new("killed", DATA);
     let (send, recv) = start_both(&dbs, &[]);
     let before = wait_for_chunks(&dbs, 4);
-    kill(send);
+    send.kill();
     dbs.source_sql("UPDATE second SET s = 'other' WHERE i = 20000");
     let args = [&SINGLE[..], &SLOW].concat();
     let send = start_send(&dbs, &args);
@@ -70,13 +65,13 @@ fn another_start_exports_the_snapshot() {
     let dbs = Databases::new("changed_mind", &format!("{DATA}{moments}"));
     let (send, recv) = start_both(&dbs, &[]);
     wait_for_chunks(&dbs, 3);
-    kill(send);
+    send.kill();
     let args = [&["--snapshot", "export", "--jobs", "2"], &SLOW[..]].concat();
     let send = start_send(&dbs, &args);
     send.wait_for("new snapshot: all");
     let keepers = crate::support::keepers(&dbs);
     assert_eq!(keepers.len(), 1, "{keepers:?}");
-    kill(send);
+    send.kill();
     // And back: the keeper's snapshot is of no use then, and it does not stay.
     let send = start_send(&dbs, &[&SINGLE[..], &SLOW].concat());
     send.wait_for("new snapshot: all");
@@ -136,7 +131,7 @@ fn recv_is_killed_while_rows_flow() {
             (!copy.trim().is_empty() && !seen.contains(&copy)).then_some(copy)
         };
         seen.push(poll(LIMIT, another).expect("rows flow"));
-        kill(recv);
+        recv.kill();
     }
     let recv = start_recv(&dbs, &["--keep-journal"]);
     let end = finish(&dbs, send, recv);
@@ -161,7 +156,7 @@ fn a_lost_link_keeps_no_copy_open() {
         poll(LIMIT, is_so).unwrap_or_else(|| panic!("never: {state}"));
     };
     wait_for("query LIKE 'COPY%' AND state = 'active'");
-    kill(recv);
+    recv.kill();
     wait_for("state = 'idle in transaction'");
     let recv = start_recv(&dbs, &["--keep-journal"]);
     let end = finish(&dbs, send, recv);

@@ -5,9 +5,6 @@
 mod door;
 mod elsewhere;
 mod ends;
-#[path = "../crashes/journal.rs"]
-#[allow(dead_code, reason = "each test binary uses its own part of this")]
-mod journal;
 mod lent;
 mod options;
 mod pooler;
@@ -19,20 +16,13 @@ mod whole;
 
 use std::time::Duration;
 
-use support::{Databases, End, Run, assert_equal, assert_nothing_left, start_recv, start_send};
+use support::{Databases, End, Run, TWO_TABLES as DATA, assert_equal, assert_nothing_left};
+use support::{journal, start_recv, start_send};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const SINGLE: [&str; 2] = ["--snapshot", "single"];
 
-/// Two tables of some six chunks each; their rows do not compress much.
-const DATA: &str = "CREATE TABLE first (i int PRIMARY KEY, s text NOT NULL);
-    INSERT INTO first SELECT g, (SELECT string_agg(md5((g * 31 + i)::text), '')
-        FROM generate_series(1, 8) i) FROM generate_series(1, 22000) g;
-    CREATE TABLE second (i int PRIMARY KEY, s text NOT NULL);
-    INSERT INTO second SELECT g, (SELECT string_agg(md5((g * 37 + i)::text), '')
-        FROM generate_series(1, 8) i) FROM generate_series(1, 20000) g;
-    CREATE INDEX ON second (s);";
-/// A rate that makes them take four seconds.
+/// A rate that makes [`DATA`] take four seconds.
 const SLOW: [&str; 4] = ["--rate", "16Mbit", "--chunk-size", "1MiB"];
 
 /// Both sides, send through one connection and slowly.

@@ -4,8 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::process::Signal;
-
 use crate::support::{
     Databases, End, Run, assert_equal, assert_nothing_left, poll, start_recv, start_send,
 };
@@ -29,8 +27,7 @@ impl Interrupted {
         let begun = || (dbs.target_sql(made).trim() == "t").then_some(());
         poll(LIMIT, begun).expect("the schema is made");
         for run in [send, recv] {
-            run.signal(Signal::KILL);
-            run.wait();
+            run.kill();
         }
         Self { dbs }
     }

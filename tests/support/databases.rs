@@ -9,6 +9,15 @@ use tempfile::TempDir;
 
 use super::servers::{NEWEST, programs_of, servers};
 
+/// Two tables of some six chunks each, `first` the larger one; their rows do not compress much.
+pub(crate) const TWO_TABLES: &str = "CREATE TABLE first (i int PRIMARY KEY, s text NOT NULL);
+    INSERT INTO first SELECT g, (SELECT string_agg(md5((g * 31 + i)::text), '')
+        FROM generate_series(1, 8) i) FROM generate_series(1, 22000) g;
+    CREATE TABLE second (i int PRIMARY KEY, s text NOT NULL);
+    INSERT INTO second SELECT g, (SELECT string_agg(md5((g * 37 + i)::text), '')
+        FROM generate_series(1, 8) i) FROM generate_series(1, 20000) g;
+    CREATE INDEX ON second (s);";
+
 /// One test's databases, both of the test's name.
 pub(crate) struct Databases {
     source: &'static Cluster,

@@ -15,6 +15,7 @@
 mod databases;
 mod dice;
 pub(crate) mod holds;
+pub(crate) mod journal;
 mod pair;
 mod process;
 mod relay;
@@ -23,7 +24,7 @@ mod traces;
 
 #[allow(unused_imports, reason = "each test binary uses its own part of this")]
 pub(crate) use self::{
-    databases::Databases,
+    databases::{Databases, TWO_TABLES},
     dice::Dice,
     pair::{migrate, start_recv, start_send, start_side, start_under},
     process::{End, Run, poll},

@@ -155,6 +155,12 @@ impl Run {
         }
     }
 
+    /// `kill -9`, and waits for its end.
+    pub(crate) fn kill(self) -> End {
+        self.signal(Signal::KILL);
+        self.wait()
+    }
+
     fn words(&self) -> String {
         format!("stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr())
     }

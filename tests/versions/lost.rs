@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::support::journal::wait_for_chunks;
 use super::support::{
-    Databases, Run, assert_equal, assert_nothing_left, keepers, poll, server_of, servers,
-    start_recv, start_send,
+    Databases, assert_equal, assert_nothing_left, keepers, poll, server_of, servers, start_recv,
+    start_send,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -25,8 +26,8 @@ fn changed(name: &str, chunks: usize, change: &str) -> Option<String> {
     let (send, recv) = both();
     wait_for_chunks(&dbs, chunks);
     let keeper = keepers(&dbs);
-    kill(send);
-    kill(recv);
+    send.kill();
+    recv.kill();
     kill_process(
         Pid::from_raw(keeper[0].cast_signed()).unwrap(),
         Signal::KILL,
@@ -41,21 +42,6 @@ fn changed(name: &str, chunks: usize, change: &str) -> Option<String> {
     assert_equal(&dbs);
     assert_nothing_left(&dbs);
     Some(line)
-}
-
-fn kill(run: Run) {
-    run.signal(Signal::KILL);
-    run.wait();
-}
-
-pub(super) fn wait_for_chunks(dbs: &Databases, count: usize) {
-    let committed = || {
-        let sql = "SELECT count(*) FROM pgpipe.chunk";
-        let told = dbs.target().psql(dbs.name(), sql).unwrap_or_default();
-        let there: usize = told.trim().parse().unwrap_or_default();
-        (there >= count).then_some(())
-    };
-    poll(LIMIT, committed).expect("chunks are committed");
 }
 
 /// The first ranges were committed and hold what they held; the last ones are open.

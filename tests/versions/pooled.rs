@@ -2,7 +2,8 @@
 
 use pgpipe::pg::{Client, ConnInfo};
 
-use super::lost::{DATA, SLOW, wait_for_chunks};
+use super::lost::{DATA, SLOW};
+use super::support::journal::wait_for_chunks;
 use super::support::{Databases, server_of, servers, start_recv, start_send};
 
 #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::{Databases, poll};
+use super::databases::Databases;
+use super::process::poll;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
