@@ -4,6 +4,7 @@
 
 pub mod database;
 mod likeness;
+mod listing;
 pub mod roles;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use likeness::{Ancestor, ColumnType, Likeness};
+pub use listing::first_few;
 
 /// An object identifier of the source server (`pg_class.oid` and friends).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -229,13 +231,8 @@ const OBJECTS_TOLD: usize = 100;
 
 /// Large objects as a report names them, the first few by OID.
 pub fn objects_named(oids: &[Oid]) -> String {
-    let told: Vec<_> = oids.iter().take(OBJECTS_TOLD).map(Oid::to_string).collect();
     let noun = if oids.len() == 1 { "OBJECT" } else { "OBJECTS" };
-    let more = match oids.len().saturating_sub(OBJECTS_TOLD) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("LARGE {noun} {}{more}", told.join(", "))
+    format!("LARGE {noun} {}", first_few(oids, OBJECTS_TOLD, ", "))
 }
 
 /// A name with both parts quoted, whatever they are.

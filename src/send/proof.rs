@@ -18,6 +18,7 @@ use crate::copy::Scanner;
 use crate::pg::session::transfer_encoding;
 use crate::report::{Meter, one_line};
 use crate::runtime::{BLOCK_BYTES, Brake, Company, Patience, Pool, Slot, Workers, dispose, lock};
+use crate::schema::first_few;
 use crate::source::reader::{ReadError, Reader, Sessions};
 use crate::wire::message::{HeldPart, Snapshot, ToRecv, ToSend};
 
@@ -106,20 +107,13 @@ fn told(plan: &Plan, held: &Digests, again: &BTreeSet<TableIndex>) -> String {
     let chunks = held.keys().filter_map(|id| plan.chunk(*id));
     let stays = |chunk: &&Chunk| chunk.parts.iter().all(|p| !again.contains(&p.table));
     let (kept, all) = (chunks.filter(stays).count(), held.len());
-    let names: Vec<_> = again
-        .iter()
-        .map(|&t| plan.table(t).name.to_string())
-        .collect();
-    let shown = names[..names.len().min(NAMES)].join(", ");
-    match names.len() {
-        0 => format!("new snapshot: all {all} committed chunks stay"),
-        n if n > NAMES => {
-            let more = n - NAMES;
-            format!(
-                "new snapshot: {kept} of {all} committed chunks stay; {shown} and {more} more tables begin again"
-            )
-        }
-        _ => format!("new snapshot: {kept} of {all} committed chunks stay; begin again: {shown}"),
+    let names: Vec<_> = again.iter().map(|&t| &plan.table(t).name).collect();
+    match names.is_empty() {
+        true => format!("new snapshot: all {all} committed chunks stay"),
+        false => format!(
+            "new snapshot: {kept} of {all} committed chunks stay; begin again: {}",
+            first_few(&names, NAMES, ", ")
+        ),
     }
 }
 

@@ -13,10 +13,11 @@ use super::taking::Taken;
 use crate::pg::Client;
 use crate::report::one_line;
 use crate::runtime::tools::Tools;
-use crate::schema::{Oid, Table};
+use crate::schema::{Oid, Table, first_few};
 use crate::sink::archive::{Archive, RestoreOptions};
 use crate::source::catalog::objects::LARGE_OBJECTS;
 use crate::source::changes;
+use crate::source::entry::Entry;
 use crate::source::keeper::{Keeper, KeeperError};
 use crate::state::StateDir;
 use crate::wire::message::Offer;
@@ -120,13 +121,8 @@ impl Preparation {
             let table = Table::large_objects(LARGE_OBJECTS, 0);
             read.tables.push(table);
         }
-        unchanged(differing_tables(&plan.tables, &read.tables))?;
-        self.meter.phase("schema dump");
-        self.dump(client, &entry, state.path(), RENEWED_ARCHIVE)?;
-        self.meter.phase("schema comparison");
-        let printed = |file: &str| self.printed(&state.path().join(file), &old);
-        let (before, now) = (printed(ARCHIVE)?, printed(RENEWED_ARCHIVE)?);
-        unchanged(differing_entries(&before, &now))?;
+        unchanged(&differing_tables(&plan.tables, &read.tables))?;
+        self.require_same_schema(client, &entry, state.path(), &old)?;
         adopt_filenodes(&mut plan.tables, &read.tables);
         let offer = Offer {
             plan: write_plan(state, RENEWED_PLAN, &plan)?,
@@ -146,6 +142,22 @@ impl Preparation {
         });
         record.save(state)?;
         Ok(record)
+    }
+
+    /// Holds the schema in the new snapshot against the archive, entry by entry.
+    fn require_same_schema(
+        &self,
+        client: &mut Client,
+        entry: &Entry,
+        dir: &Path,
+        old: &Offer,
+    ) -> Result<(), SendError> {
+        self.meter.phase("schema dump");
+        self.dump(client, entry, dir, RENEWED_ARCHIVE)?;
+        self.meter.phase("schema comparison");
+        let before = self.printed(&dir.join(ARCHIVE), old)?;
+        let now = self.printed(&dir.join(RENEWED_ARCHIVE), old)?;
+        unchanged(&differing_entries(&before, &now))
     }
 
     /// An archive's SQL, without what tells when and by whom it was made.
@@ -181,17 +193,13 @@ fn is_gone(dir: &Path) -> bool {
     }
 }
 
-fn unchanged(mut names: Vec<String>) -> Result<(), SendError> {
-    if names.is_empty() {
-        return Ok(());
+fn unchanged(names: &[String]) -> Result<(), SendError> {
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(SendError::SchemaChanged {
+            what: first_few(names, NAMES, ", "),
+        }),
     }
-    let more = names.len().saturating_sub(NAMES);
-    names.truncate(NAMES);
-    let mut what = names.join(", ");
-    if more > 0 {
-        what += &format!(" and {more} more");
-    }
-    Err(SendError::SchemaChanged { what })
 }
 
 /// Each table that is not as it was, but for its rows, with what is different.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::chunk::Plan;
 use crate::pg::{Client, Closer, PgError, Row};
-use crate::schema::{QualifiedName, quote_literal};
+use crate::schema::{QualifiedName, first_few, quote_literal};
 use crate::sink::archive::ArchiveError;
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::Schema;
@@ -341,12 +341,12 @@ fn lacks_locks(error: &PgError) -> bool {
 fn in_the_way(refused: Vec<(String, String)>) -> CleanError {
     let reasons: Vec<_> = refused.into_iter().map(|(_, why)| why).collect();
     CleanError::InTheWay {
-        refused: existing::told(&reasons, TOLD),
+        refused: first_few(&reasons, TOLD, "; "),
     }
 }
 
 fn not_emptied(reasons: &[String]) -> CleanError {
     CleanError::NotEmptied {
-        why: existing::told(reasons, TOLD),
+        why: first_few(reasons, TOLD, "; "),
     }
 }

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo, PgError, session};
 use crate::runtime::tools;
-use crate::schema::{Oid, QualifiedName, Table, objects_named, quote_ident_always, quote_literal};
+use crate::schema::{
+    Oid, QualifiedName, Table, first_few, objects_named, quote_ident_always, quote_literal,
+};
 use crate::wire::message::{Locale, SourceInfo};
 
 /// The oldest target: what the session settings and the journal are tested against.
@@ -76,15 +78,7 @@ pub fn require_tablespaces(client: &mut Client, needed: &[String]) -> Result<(),
 }
 
 fn held(filled: &[QualifiedName], empty: &[QualifiedName]) -> String {
-    let list = |names: &[QualifiedName]| {
-        let shown: Vec<_> = names.iter().take(NAMES).map(ToString::to_string).collect();
-        let more = names.len().saturating_sub(NAMES);
-        if more > 0 {
-            format!("{} and {more} more", shown.join(", "))
-        } else {
-            shown.join(", ")
-        }
-    };
+    let list = |names: &[QualifiedName]| first_few(names, NAMES, ", ");
     if filled.is_empty() {
         format!("already there: {}", list(empty))
     } else {

@@ -4,5 +4,5 @@
 mod partitions;
 mod types;
 
-pub use partitions::ancestors;
+pub use partitions::{ancestors, with_ancestors};
 pub use types::Types;

@@ -17,7 +17,7 @@ use way::{Way, together, way};
 
 use crate::chunk::{Adaptation, Plan, TableIndex};
 use crate::pg::{Client, PgError};
-use crate::schema::{QualifiedName, Table, sql_name};
+use crate::schema::{QualifiedName, Table, first_few, sql_name};
 
 /// Problems in one line; the others are counted.
 const TOLD: usize = 50;
@@ -28,17 +28,8 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 pub enum CompareError {
     #[error("cannot compare the target's tables with the source's")]
     Postgres(#[from] PgError),
-    #[error("the target cannot take the rows: {}", told(.problems, TOLD))]
+    #[error("the target cannot take the rows: {}", first_few(.problems, TOLD, "; "))]
     Unfit { problems: Vec<String> },
-}
-
-/// The first of them in one line; the others are counted.
-pub(super) fn told(problems: &[String], limit: usize) -> String {
-    let told = problems[..problems.len().min(limit)].join("; ");
-    match problems.len().saturating_sub(limit) {
-        0 => told,
-        more => format!("{told}; and {more} more"),
-    }
 }
 
 /// What rows are written to.

@@ -13,7 +13,7 @@ mod roots;
 
 use std::collections::HashMap;
 
-use crate::pg::catalog::Types;
+use crate::pg::catalog::{Types, with_ancestors};
 use crate::pg::{Client, PgError, Row};
 use crate::schema::{Format, Oid, Persistence, QualifiedName, Table};
 use crate::source::choice::Choice;
@@ -163,7 +163,7 @@ fn read_through(
     client: &mut Client,
     choice: &Choice,
 ) -> Result<HashMap<Oid, QualifiedName>, PgError> {
-    let rows = client.query(&THROUGH.replace(":chosen", &choice.sql("i.inhparent")))?;
+    let rows = client.query(&with_ancestors(THROUGH, &choice.sql("i.inhparent")))?;
     let name = |row: &Row| {
         let name = QualifiedName::new(row.text(1)?, row.text(2)?);
         Ok((Oid(row.parse(0)?), name))

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::pg::catalog::with_ancestors;
 use crate::pg::{Client, PgError, Row};
 use crate::schema::{Oid, QualifiedName, Table};
 use crate::source::choice::Choice;
@@ -14,7 +15,7 @@ pub fn through_roots(
     tables: &mut [Table],
     choice: &Choice,
 ) -> Result<(), PgError> {
-    let rows = client.query(&ROOTS.replace(":chosen", &choice.sql("i.inhparent")))?;
+    let rows = client.query(&with_ancestors(ROOTS, &choice.sql("i.inhparent")))?;
     let root = |row: &Row| {
         let name = QualifiedName::new(row.text(1)?, row.text(2)?);
         Ok((Oid(row.parse(0)?), name))

@@ -1,15 +1,6 @@
 -- Leaves of hash partitions whose keys hash differently on another server, each with the topmost
 -- such ancestor, as far as partitions and tables are chosen: enums and reg* types hash their OIDs, text its bytes in the database's encoding.
-WITH RECURSIVE ancestor (leaf, oid, depth) AS (
-    SELECT c.oid, i.inhparent, 1
-    FROM pg_class c
-    JOIN pg_inherits i ON i.inhrelid = c.oid
-    WHERE c.relispartition AND c.relkind = 'r' AND :chosen
-    UNION ALL
-    SELECT a.leaf, i.inhparent, a.depth + 1
-    FROM ancestor a
-    JOIN pg_inherits i ON i.inhrelid = a.oid AND :chosen
-)
+WITH RECURSIVE :ancestor
 SELECT DISTINCT ON (a.leaf) a.leaf, n.nspname, c.relname
 FROM ancestor a
 JOIN pg_partitioned_table p ON p.partrelid = a.oid AND p.partstrat = 'h'

@@ -7,7 +7,7 @@ use super::filters::Filtered;
 use super::{Choice, Chosen, array};
 use crate::pg::{Client, PgError};
 use crate::report::Skipped;
-use crate::schema::Oid;
+use crate::schema::{Oid, first_few};
 use crate::selection::{RowFilter, Selection};
 
 const GAPS: &str = include_str!("gaps.sql");
@@ -155,9 +155,5 @@ fn grouped(
 }
 
 fn some(words: &[String]) -> String {
-    let shown = words[..words.len().min(NAMES)].join(", ");
-    match words.len().saturating_sub(NAMES) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
+    first_few(words, NAMES, ", ")
 }
