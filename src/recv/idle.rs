@@ -107,16 +107,7 @@ fn clear_target(
     if !journal.exists(&mut client)? {
         return Ok(Reset::NoJournal);
     }
-    let path = state.path().join(ARCHIVE);
-    let bytes = state.read_bytes(ARCHIVE)?.unwrap_or_default();
-    let digest = journal.begun(&mut client)?.archive_digest;
-    if digest != XxHash3_128::oneshot(&bytes) {
-        return Err(RecvError::OtherArchive { path });
-    }
-    let restore = Tools::find(target.pg_bin.as_deref())
-        .pick_restore(OLDEST_DUMP, tools::major(client.server_version()))?
-        .clone();
-    let archive = Archive::open(&restore.path, &path, RestoreOptions::default())?;
+    let archive = archive_of(state, &mut client, journal, target.pg_bin.as_deref())?;
     let archive = archive.with_roles(role_map);
     let Undone { removed, left } = Undo::new(&mut client, journal, &archive).run()?;
     if !left.is_empty() {
@@ -150,6 +141,25 @@ fn connect(
         }
         connected => Ok(Some(connected?)),
     }
+}
+
+/// The archive that the journal is of.
+fn archive_of(
+    state: &StateDir,
+    client: &mut Client,
+    journal: &Journal,
+    pg_bin: Option<&Path>,
+) -> Result<Archive, RecvError> {
+    let path = state.path().join(ARCHIVE);
+    let bytes = state.read_bytes(ARCHIVE)?.unwrap_or_default();
+    let digest = journal.begun(client)?.archive_digest;
+    if digest != XxHash3_128::oneshot(&bytes) {
+        return Err(RecvError::OtherArchive { path });
+    }
+    let found = Tools::find(pg_bin);
+    let restore = found.pick_restore(OLDEST_DUMP, tools::major(client.server_version()))?;
+    let options = RestoreOptions::default();
+    Ok(Archive::open(&restore.path, &path, options)?)
 }
 
 /// Empties what was there before and empty, by the plan that the journal is of.

@@ -314,23 +314,7 @@ impl Installation {
         }
         let committed = contents.committed(&plan);
         let entries = Arc::new(Entries::new(contents.steps));
-        let writers = Arc::default();
-        let site = Site {
-            info: self.info.clone(),
-            name: self.options.application_name(),
-            journal: journal.clone(),
-            plan: Arc::clone(&plan),
-            schema,
-            jobs: self.options.index_jobs,
-            work_mem_mib: self
-                .info
-                .is_local()
-                .then(|| work_mem_mib(self.options.index_jobs))
-                .flatten(),
-            refresh: self.offer.refresh.clone(),
-            entries: Arc::clone(&entries),
-            writers: Arc::clone(&writers),
-        };
+        let site = self.site(&plan, &journal, schema, &entries);
         let mut migration = Migration {
             greet: self.greet.clone(),
             offer: self.offer.clone(),
@@ -339,12 +323,36 @@ impl Installation {
             journal,
             as_replica: false,
             moving: None,
+            writers: Arc::clone(&site.writers),
             builder: Builder::start(site, schedule),
             entries,
-            writers,
         };
         migration.adopt(&committed);
         migration
+    }
+
+    /// Where the builder works, and on what.
+    fn site(
+        &self,
+        plan: &Arc<Plan>,
+        journal: &Journal,
+        schema: Arc<Schema>,
+        entries: &Arc<Entries>,
+    ) -> Site {
+        let jobs = self.options.index_jobs;
+        let is_local = self.info.is_local();
+        Site {
+            info: self.info.clone(),
+            name: self.options.application_name(),
+            journal: journal.clone(),
+            plan: Arc::clone(plan),
+            schema,
+            jobs,
+            work_mem_mib: is_local.then(|| work_mem_mib(jobs)).flatten(),
+            refresh: self.offer.refresh.clone(),
+            entries: Arc::clone(entries),
+            writers: Arc::default(),
+        }
     }
 }
 

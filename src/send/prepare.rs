@@ -32,7 +32,7 @@ use crate::source::entry::Entry;
 use crate::source::keeper::Keeper;
 use crate::source::{catalog, changes, choice, privileges, server};
 use crate::state::StateDir;
-use crate::wire::message::{BlobInfo, Offer, Refresh, SourceInfo};
+use crate::wire::message::{BlobInfo, Offer, Refresh, Snapshot, SourceInfo};
 
 /// How long an abandoned preparation may take to notice.
 const ABANDON_LIMIT: Duration = Duration::from_secs(5);
@@ -125,31 +125,14 @@ impl Preparation {
         let (snapshot, entry) = (taken.snapshot().clone(), taken.entry());
         let baseline = self.baseline(&mut client, &entry, early, &choice)?;
         self.meter.phase("catalog");
-        let read = self.read_catalog(&mut client, &entry)?;
+        let mut read = self.read_catalog(&mut client, &entry)?;
         let candidates = self.read_keys(&mut client, &entry, &read.tables)?;
         let objects = self.read_objects(&mut client, &entry)?;
-        let plan = self.plan(read.tables, &candidates);
+        let plan = self.plan(std::mem::take(&mut read.tables), &candidates);
         let plan = planner::objects::add(plan, LARGE_OBJECTS, &objects.buckets);
         self.meter.phase("schema dump");
         self.dump(&mut client, &entry, state.path(), ARCHIVE)?;
-        let archive = describe_file(&state.path().join(ARCHIVE))?;
-        let dump_major = self.pg_dump.major;
-        let offer = Offer {
-            plan: write_plan(state, PLAN, &plan)?,
-            archive,
-            snapshot,
-            dump_major,
-            refresh: read.refresh,
-            omit: self.options.terms.omit,
-            database: read.database,
-            roles: read.roles,
-            make_roles: self.options.terms.make_roles,
-            tablespaces: read.tablespaces,
-            extensions: read.extensions,
-            data_only: !self.options.terms.content.has_objects(),
-            role_map: self.options.terms.role_map.clone(),
-            clean: self.options.terms.clean,
-        };
+        let offer = self.offer(state, &plan, snapshot, &read)?;
         self.go_on()?;
         record.prepared = Some(Prepared {
             offer,
@@ -160,6 +143,33 @@ impl Preparation {
         });
         record.save(state)?;
         Ok((record, taken.keep(state.path(), client)?))
+    }
+
+    /// Writes the plan, and describes everything that recv is to make of it.
+    fn offer(
+        &self,
+        state: &StateDir,
+        plan: &Plan,
+        snapshot: Snapshot,
+        read: &Read,
+    ) -> Result<Offer, SendError> {
+        let terms = &self.options.terms;
+        Ok(Offer {
+            plan: write_plan(state, PLAN, plan)?,
+            archive: describe_file(&state.path().join(ARCHIVE))?,
+            snapshot,
+            dump_major: self.pg_dump.major,
+            refresh: read.refresh.clone(),
+            omit: terms.omit,
+            database: read.database.clone(),
+            roles: read.roles.clone(),
+            make_roles: terms.make_roles,
+            tablespaces: read.tablespaces.clone(),
+            extensions: read.extensions.clone(),
+            data_only: !terms.content.has_objects(),
+            role_map: terms.role_map.clone(),
+            clean: terms.clean,
+        })
     }
 
     /// How the source stood at the snapshot.
@@ -208,24 +218,7 @@ impl Preparation {
     ) -> Result<Read, SendError> {
         enter(client, entry)?;
         let choice = self.choose(client)?;
-        let mut tables = catalog::tables(client, &choice)?;
-        if self.options.terms.formats == Formats::Text {
-            tables.iter_mut().for_each(Table::copy_as_text);
-        }
-        let content = self.options.terms.content;
-        if !content.has_objects() {
-            catalog::liken(client, &mut tables)?;
-        }
-        require_whole_families(client, &choice, content)?;
-        self.require_alike(&tables, false)?;
-        if self.options.terms.through_roots {
-            catalog::through_roots(client, &mut tables, &choice)?;
-            self.require_alike(&tables, true)?;
-        }
-        let has_rows = content.has_rows();
-        if has_rows {
-            require_readable(client, &tables)?;
-        }
+        let mut tables = self.read_tables(client, &choice)?;
         let other_rows = self.filter(client, &choice, &mut tables)?;
         let left_out = self.left_out(client, &choice, other_rows)?;
         let (map, roles) = (
@@ -235,7 +228,7 @@ impl Preparation {
         let read = Read {
             unused_renames: map.unused(&roles),
             tables,
-            refresh: match has_rows {
+            refresh: match self.options.terms.content.has_rows() {
                 true => catalog::refresh_order(client, &choice)?,
                 false => Vec::new(),
             },
@@ -247,6 +240,28 @@ impl Preparation {
         };
         entry.leave(client)?;
         Ok(read)
+    }
+
+    /// The tables that are chosen, as they are to travel and to be written.
+    fn read_tables(&self, client: &mut Client, choice: &Choice) -> Result<Vec<Table>, SendError> {
+        let terms = &self.options.terms;
+        let mut tables = catalog::tables(client, choice)?;
+        if terms.formats == Formats::Text {
+            tables.iter_mut().for_each(Table::copy_as_text);
+        }
+        if !terms.content.has_objects() {
+            catalog::liken(client, &mut tables)?;
+        }
+        require_whole_families(client, choice, terms.content)?;
+        self.require_alike(&tables, false)?;
+        if terms.through_roots {
+            catalog::through_roots(client, &mut tables, choice)?;
+            self.require_alike(&tables, true)?;
+        }
+        if terms.content.has_rows() {
+            require_readable(client, &tables)?;
+        }
+        Ok(tables)
     }
 
     /// What is not moved, and what that breaks.

@@ -193,17 +193,22 @@ impl Peering {
             admitted: None,
         };
         if peering.link.is_listener() {
-            let (sender, receiver) = mpsc::channel(1);
-            let admission = Admission {
-                link: Arc::clone(&peering.link),
-                state: Arc::clone(state),
-                role,
-                code: peering.code.clone(),
-                say,
-            };
-            peering.admitted = Some((receiver, tokio::spawn(admission.run(sender))));
+            peering.admit(say);
         }
         Ok(peering)
+    }
+
+    /// Lets connections in from here on.
+    fn admit(&mut self, say: Arc<Say>) {
+        let (sender, receiver) = mpsc::channel(1);
+        let admission = Admission {
+            link: Arc::clone(&self.link),
+            state: Arc::clone(&self.state),
+            role: self.role,
+            code: self.code.clone(),
+            say,
+        };
+        self.admitted = Some((receiver, tokio::spawn(admission.run(sender))));
     }
 
     /// Recv's code, as long as nobody is paired with it.

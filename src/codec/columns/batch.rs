@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::ints::{BATCH, Ints, Narrow};
 use super::nulls::{count_present, spread};
-use super::numeric;
+use super::numeric::{self, Scale};
 use super::recall::{Memory, Recall};
 use super::values::{Incoming, Values};
 use crate::codec::MAX_RAW_LEN;
@@ -176,28 +176,14 @@ impl Varying {
             } => {
                 values.next(ints);
                 spread(std::iter::repeat(*width as u32), nulls, rows, NULL, lens);
-                made.resize(present * *width, 0);
-                match width {
-                    2 => fill(made, ints, |value| (value as u16).to_be_bytes()),
-                    4 => fill(made, ints, |value| (value as u32).to_be_bytes()),
-                    _ => fill(made, ints, u64::to_be_bytes),
-                }
+                make_ints(made, ints, *width);
             }
             Values::Numeric {
                 scale,
                 ints: values,
             } => {
                 values.next(ints);
-                made.resize((present + 1) * numeric::MAX_LEN, 0);
-                let mut at = 0;
-                let made = ints.iter().map(|value| {
-                    let place = made[at..].first_chunk_mut();
-                    let place = place.expect("there is room for the longest");
-                    let written = scale.write(*value as i64, place);
-                    at += written;
-                    written as u32
-                });
-                spread(made, nulls, rows, NULL, lens);
+                spread(make_numerics(made, ints, *scale), nulls, rows, NULL, lens);
             }
             Values::Dictionary { done } => {
                 let ids = memory.ids[*done..][..present].iter();
@@ -290,6 +276,29 @@ fn advance<'v>(bytes: &mut &'v [u8], len: usize) -> &'v [u8] {
     let value = *bytes;
     *bytes = &bytes[len..];
     value
+}
+
+/// Makes the values of integers of so many bytes.
+fn make_ints(made: &mut Vec<u8>, ints: &[u64], width: usize) {
+    made.resize(ints.len() * width, 0);
+    match width {
+        2 => fill(made, ints, |value| (value as u16).to_be_bytes()),
+        4 => fill(made, ints, |value| (value as u32).to_be_bytes()),
+        _ => fill(made, ints, u64::to_be_bytes),
+    }
+}
+
+/// Makes numerics of one scale as their lengths are asked for.
+fn make_numerics(made: &mut Vec<u8>, ints: &[u64], scale: Scale) -> impl Iterator<Item = u32> {
+    made.resize((ints.len() + 1) * numeric::MAX_LEN, 0);
+    let mut at = 0;
+    ints.iter().map(move |value| {
+        let place = made[at..].first_chunk_mut();
+        let place = place.expect("there is room for the longest");
+        let written = scale.write(*value as i64, place);
+        at += written;
+        written as u32
+    })
 }
 
 /// Makes each integer's value.

@@ -66,15 +66,7 @@ impl Recall {
             1 => self.leave(nth),
             other => return Err(ColumnFlaw::DictionaryFlags(other)),
         }
-        let context = match u16::from_le_bytes(head.array()?) {
-            BY_NOTHING => Context::None,
-            BY_ITSELF => Context::Own,
-            number => Context::Column(number),
-        };
-        self.change(nth, 0, |dictionary| dictionary.turn_to(context))?;
-        if let Context::Column(number) = context {
-            self.find_keys(number, before, rows)?;
-        }
+        let context = self.read_context(head, before, rows)?;
         let known = self.columns[nth].dictionary.len();
         let count = head.u32()? as usize;
         if count > 0 {
@@ -98,6 +90,25 @@ impl Recall {
         self.columns[nth].resolve_rest(references, known, &self.keys)?;
         self.cost = self.cost + self.columns[nth].dictionary.cost() - before;
         self.check_cost(0)
+    }
+
+    /// What predicts the values of the column behind those `before`, whose keys are there then.
+    fn read_context(
+        &mut self,
+        head: &mut Head<'_>,
+        before: &[Incoming<'_>],
+        rows: usize,
+    ) -> Result<Context, ColumnFlaw> {
+        let context = match u16::from_le_bytes(head.array()?) {
+            BY_NOTHING => Context::None,
+            BY_ITSELF => Context::Own,
+            number => Context::Column(number),
+        };
+        self.change(before.len(), 0, |dictionary| dictionary.turn_to(context))?;
+        if let Context::Column(number) = context {
+            self.find_keys(number, before, rows)?;
+        }
+        Ok(context)
     }
 
     /// As [`read`](Self::read), of a dictionary that serves for one block, as version 2 had it.

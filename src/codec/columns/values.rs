@@ -71,19 +71,7 @@ impl<'a> Incoming<'a> {
             }
             other => return Err(ColumnFlaw::NullKind(other)),
         };
-        let last = nulls.and_then(<[u8]>::last).copied().unwrap_or_default();
-        if !rows.is_multiple_of(8) && last >> (rows % 8) != 0 {
-            return Err(ColumnFlaw::Padding);
-        }
-        let null_rows: u32 = nulls
-            .unwrap_or_default()
-            .iter()
-            .map(|b| b.count_ones())
-            .sum();
-        let present = rows
-            .checked_sub(null_rows as usize)
-            .filter(|present| *present > 0);
-        let present = present.ok_or(ColumnFlaw::Nulls)?;
+        let present = count_values(nulls.unwrap_or_default(), rows)?;
         let nth = before.len();
         let values = match head.byte()? {
             DICTIONARY => {
@@ -120,6 +108,19 @@ impl<'a> Incoming<'a> {
         let width = self.width.filter(|_| self.nulls.is_none());
         LENGTH_LEN + width.unwrap_or_default()
     }
+}
+
+/// How many of the rows have a value by a null map, or without one; never none.
+fn count_values(nulls: &[u8], rows: usize) -> Result<usize, ColumnFlaw> {
+    let last = nulls.last().copied().unwrap_or_default();
+    if !rows.is_multiple_of(8) && last >> (rows % 8) != 0 {
+        return Err(ColumnFlaw::Padding);
+    }
+    let null_rows: u32 = nulls.iter().map(|b| b.count_ones()).sum();
+    let present = rows.checked_sub(null_rows as usize);
+    present
+        .filter(|present| *present > 0)
+        .ok_or(ColumnFlaw::Nulls)
 }
 
 impl<'a> Values<'a> {
