@@ -103,7 +103,7 @@ impl Finishing {
         let tables = Mutex::new(tables.into_iter());
         let work = || -> Result<(), RecvError> {
             let mut client = database::connect(&self.info, &self.options.application_name())?;
-            finish::begin_analyze(&mut client, &self.migration.journal)?;
+            finish::begin_analyze(&mut client)?;
             loop {
                 let Some(table) = lock(&tables).next() else {
                     return Ok(());

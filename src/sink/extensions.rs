@@ -25,7 +25,7 @@ pub fn make_way(
     if of_extensions.is_empty() {
         return Ok(());
     }
-    let failed = |source| journal.failed(source);
+    let failed = |source| JournalError::at("look at the tables of extensions", source);
     let new = new_tables(client, journal).map_err(failed)?;
     let as_replica = existing::may_be_replica(client).map_err(failed)?;
     for table in of_extensions.into_iter().filter(|t| new.contains(&t.name)) {

@@ -18,6 +18,8 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const UNDEFINED_TABLE: &str = "42P01";
 const OUT_OF_RANGE: &str = "22003";
 const ANALYZE: &str = "analyze";
+/// What completes "cannot … on the target".
+const SETTING: &str = "set the sequences";
 
 /// Marks the data phase as over. Synchronous: everything before it in the WAL is durable with it.
 pub fn end_data(client: &mut Client, journal: &Journal) -> Result<(), JournalError> {
@@ -50,9 +52,10 @@ pub fn set_sequences(
     }
     if done.steps.contains(SEQUENCES) {
         let again = set_unlogged(client, journal, sequences, setting);
-        return again.map_err(|source| journal.failed(source));
+        return again.map_err(|source| JournalError::at(SETTING, source));
     }
-    let unfit = unfit(client, sequences, setting).map_err(|source| journal.failed(source))?;
+    let unfit = unfit(client, sequences, setting);
+    let unfit = unfit.map_err(|source| JournalError::at(SETTING, source))?;
     let (refused, ours): (Vec<_>, Vec<_>) = sequences
         .iter()
         .partition(|s| unfit.contains_key(&sql_name(&s.name)));
@@ -182,7 +185,7 @@ pub fn refresh(
 ) -> Result<Refreshed, JournalError> {
     let step = refresh_step(view);
     let done = journal.are_done(client, std::slice::from_ref(&step));
-    if done.map_err(|source| journal.failed(source))? {
+    if done.map_err(|source| JournalError::at(format!("look for step {step:?}"), source))? {
         return Ok(Refreshed::Done);
     }
     match journal.once(client, &step, &refresh_sql(view)) {
@@ -243,9 +246,10 @@ pub fn is_analyzed(done: &BTreeSet<String>) -> bool {
 
 /// Prepares a session for [`analyze`]: each table is a transaction of its own, and [`end_analyze`]
 /// makes all of them durable.
-pub fn begin_analyze(client: &mut Client, journal: &Journal) -> Result<(), JournalError> {
+pub fn begin_analyze(client: &mut Client) -> Result<(), JournalError> {
     let set = client.execute("SET synchronous_commit = off");
-    set.map(drop).map_err(|source| journal.failed(source))
+    set.map(drop)
+        .map_err(|source| JournalError::at("gather statistics", source))
 }
 
 /// Gathers statistics of one table. What the user may not analyze, the server skips; what it refuses
@@ -264,7 +268,9 @@ pub fn analyze(client: &mut Client, journal: &Journal, table: &str) -> Result<()
                 &error,
             )
         }
-        analyzed => analyzed.map(drop).map_err(|source| journal.failed(source)),
+        analyzed => analyzed
+            .map(drop)
+            .map_err(|source| JournalError::at(format!("gather statistics of {table}"), source)),
     }
 }
 
@@ -286,7 +292,9 @@ pub(super) fn record(
     // A recv that died may have recorded it already.
     let sql = journal.failed_step_sql(step, &error) + " ON CONFLICT DO NOTHING";
     let recorded = client.execute(&sql);
-    recorded.map(drop).map_err(|source| journal.failed(source))
+    recorded
+        .map(drop)
+        .map_err(|source| JournalError::at(format!("record the refusal of {step:?}"), source))
 }
 
 /// Marks statistics as gathered.

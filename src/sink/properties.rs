@@ -31,7 +31,9 @@ pub fn apply(
     properties: &DatabaseProperties,
     omit: Omit,
 ) -> Result<(), JournalError> {
-    let current = Current::read(client).map_err(|source| journal.failed(source))?;
+    let current = Current::read(client);
+    let current =
+        current.map_err(|source| JournalError::at("look at the database itself", source))?;
     for Change { what, sql } in changes(&current, properties, omit) {
         let step = format!("database {what}");
         if done.contains(&step) {

@@ -25,7 +25,8 @@ pub fn missing<'a>(client: &mut Client, roles: &'a [Role]) -> Result<Vec<&'a Rol
 /// Makes the missing ones, each with its step; what the server refuses is recorded. Memberships
 /// are made among them alone: nobody comes into a group that the target had before.
 pub fn make(client: &mut Client, journal: &Journal, roles: &[Role]) -> Result<(), JournalError> {
-    let missing = missing(client, roles).map_err(|source| journal.failed(source))?;
+    let missing = missing(client, roles);
+    let missing = missing.map_err(|source| JournalError::at("look at the roles", source))?;
     for role in &missing {
         let sql = create_sql(role);
         run(

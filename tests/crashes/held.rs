@@ -163,6 +163,22 @@ fn recv_is_interrupted_while_it_drops_an_old_journal() {
     finish(&dbs, send, recv);
 }
 
+/// The server's own words say nothing of what was tried.
+#[test]
+fn a_step_that_ends_with_its_session_is_named() {
+    let (dbs, send, recv, hold) = held_up("named_step", SEQUENCES);
+    wait_until_held(&dbs, "relation", "%setval%");
+    terminate_recv(&dbs);
+    send.wait().must_end(3);
+    let end = recv.wait();
+    end.must_end(3);
+    let named = "cannot do step \"sequences\" on the target: ";
+    assert!(end.stderr.contains(named), "{}", end.stderr);
+    hold.release();
+    let (send, recv) = start_both(&dbs, &[], &[]);
+    finish(&dbs, send, recv);
+}
+
 fn terminate_recv(dbs: &Databases) {
     let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";

@@ -130,6 +130,6 @@ pub fn take_back(
     run(client).map_err(|error| {
         // After a lost connection there is nothing to roll back.
         let _ = client.execute("ROLLBACK");
-        journal.failed(error)
+        JournalError::at("take back the rows", error)
     })
 }

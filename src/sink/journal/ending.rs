@@ -13,7 +13,8 @@ impl Journal {
     /// Lets the triggers act that were put to sleep; for a journal that stays.
     pub fn wake(&self, client: &mut Client) -> Result<(), JournalError> {
         for statement in self.waking(client)? {
-            client.execute(&statement).map_err(|e| self.failed(e))?;
+            let woken = client.execute(&statement);
+            woken.map_err(|e| JournalError::at("let event triggers act", e))?;
         }
         Ok(())
     }
@@ -29,7 +30,8 @@ impl Journal {
     /// must not see it: they are off within that transaction.
     pub fn drop(&self, client: &mut Client) -> Result<(), JournalError> {
         let waking = self.waking(client)?;
-        let triggers = client.query(SILENCE).map_err(|e| self.failed(e))?;
+        let triggers = client.query(SILENCE);
+        let triggers = triggers.map_err(|e| JournalError::at("look at the event triggers", e))?;
         let column = |i| triggers.iter().filter_map(move |row| row.get(i));
         let dropping = format!("DROP SCHEMA {} CASCADE", self.sql_schema());
         let statements: Vec<_> = column(0)
@@ -44,7 +46,7 @@ impl Journal {
         client.execute(&sql).map(drop).map_err(|e| {
             // After a lost connection there is nothing to roll back.
             let _ = client.execute("ROLLBACK");
-            self.failed(e)
+            JournalError::at(format!("drop the journal schema {}", self.schema), e)
         })
     }
 

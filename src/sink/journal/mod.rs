@@ -24,8 +24,9 @@ const CREATE: &str = include_str!("create.sql");
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("cannot use the journal schema {schema} on the target")]
-    Postgres { schema: String, source: PgError },
+    /// `doing` is what was tried, in the journal or beside it.
+    #[error("cannot {doing} on the target")]
+    Postgres { doing: String, source: PgError },
     #[error(
         "schema {schema} exists on the target and is not a journal of pgpipe; name another with --journal-schema"
     )]
@@ -87,6 +88,14 @@ pub struct Contents {
     pub errors: Vec<StepError>,
 }
 
+impl JournalError {
+    /// Of a statement beside the journal.
+    pub(super) fn at(doing: impl Into<String>, source: PgError) -> Self {
+        let doing = doing.into();
+        Self::Postgres { doing, source }
+    }
+}
+
 impl Contents {
     /// The chunks whose parts are all there; a chunk's parts commit together.
     pub fn committed(&self, plan: &Plan) -> Vec<ChunkId> {
@@ -124,11 +133,8 @@ impl Journal {
         &self.schema
     }
 
-    pub(super) fn failed(&self, source: PgError) -> JournalError {
-        JournalError::Postgres {
-            schema: self.schema.clone(),
-            source,
-        }
+    fn failed(&self, source: PgError) -> JournalError {
+        JournalError::at(format!("use the journal schema {}", self.schema), source)
     }
 
     /// Looks for this migration; false where the target has no journal at all. A journal of
@@ -377,7 +383,7 @@ impl Journal {
                 match self.are_done(client, &[step.to_owned()]) {
                     Ok(true) => Ok(()),
                     // An unusable connection has the first error as its cause.
-                    Ok(false) | Err(_) => Err(self.failed(error)),
+                    Ok(false) | Err(_) => Err(JournalError::at(format!("do step {step:?}"), error)),
                 }
             }
         }

@@ -14,6 +14,8 @@ use crate::wire::message::{Moment, Offer};
 const RENEW: &str = include_str!("renew.sql");
 /// How long a session of a recv that died may take to end: it may be building an index.
 const LOCK_LIMIT: &str = "10min";
+/// What completes "cannot … on the target".
+const BEGINNING_AGAIN: &str = "let tables begin again in the new snapshot";
 
 /// What a migration was begun with, or was last renewed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +81,7 @@ impl Journal {
         let of_extensions = renewal.tables.iter().any(|t| t.condition.is_some());
         let as_replica = (renewal.offer.data_only || of_extensions) && {
             let may = existing::may_be_replica(client);
-            may.map_err(|e| self.failed(e))?
+            may.map_err(|e| JournalError::at(BEGINNING_AGAIN, e))?
         };
         let renewed = self.try_renew(client, renewal, as_replica);
         if renewed.is_err() {
@@ -105,7 +107,8 @@ impl Journal {
         let emptying = self.emptying(client, renewal, &now)?;
         let emptying = format!("{}{emptying}", existing::hush(as_replica));
         let sql = self.renew_sql(renewal, &emptying);
-        match client.execute(&sql).map_err(|e| self.failed(e))? {
+        let renewed = client.execute(&sql);
+        match renewed.map_err(|e| JournalError::at(BEGINNING_AGAIN, e))? {
             tag if tag == "COMMIT" => Ok(()),
             _ => Err(JournalError::RolledBack {
                 what: "the new snapshot".into(),
@@ -137,13 +140,14 @@ impl Journal {
         let existing = self.existing(client)?;
         let is_meant = |table: &Table| renewal.tables.iter().any(|t| t.name == table.name);
         let judged = Emptying::judge(client, &existing, renewal.plan, now, &is_meant);
-        let judged = judged.map_err(|e| self.failed(e))?;
+        let failed = |e| JournalError::at(BEGINNING_AGAIN, e);
+        let judged = judged.map_err(failed)?;
         if !judged.mixed.is_empty() {
             let names: Vec<_> = judged.mixed.iter().map(ToString::to_string).collect();
             let tables = names.join(", ");
             return Err(JournalError::Mixed { tables });
         }
-        judged.sql(client).map_err(|e| self.failed(e))
+        judged.sql(client).map_err(failed)
     }
 
     fn renew_sql(&self, renewal: &Renewal<'_>, emptying: &str) -> String {
