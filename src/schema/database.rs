@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Owner, comment, limits, privileges and settings of a database (`pg_database`,
-/// `pg_db_role_setting`).
+use super::{quote_ident_always, quote_literal};
+
+/// Owner, comment, labels, limits, privileges and settings of a database (`pg_database`,
+/// `pg_shseclabel`, `pg_db_role_setting`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DatabaseProperties {
     pub owner: String,
@@ -15,6 +17,8 @@ pub struct DatabaseProperties {
     pub grants: Option<Vec<Grant>>,
     /// `ALTER DATABASE … SET`, and `ALTER ROLE … IN DATABASE … SET`.
     pub settings: Vec<Setting>,
+    #[serde(default)]
+    pub labels: Vec<Label>,
 }
 
 impl DatabaseProperties {
@@ -35,6 +39,22 @@ pub struct Grant {
     /// `CREATE`, `TEMPORARY` or `CONNECT`.
     pub privilege: String,
     pub grantable: bool,
+}
+
+/// A security label of an object. In JSON also as `["provider", "text"]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    pub provider: String,
+    pub text: String,
+}
+
+impl Label {
+    /// The statement that gives it to an object, as in `ROLE "r"`.
+    pub fn statement(&self, object: &str) -> String {
+        let provider = quote_ident_always(&self.provider);
+        let text = quote_literal(&self.text);
+        format!("SECURITY LABEL FOR {provider} ON {object} IS {text}")
+    }
 }
 
 /// A setting that a session in the database begins with.
@@ -63,6 +83,8 @@ pub struct Role {
     pub comment: Option<String>,
     /// The others of the list that it is a member of.
     pub member_of: Vec<Membership>,
+    #[serde(default)]
+    pub labels: Vec<Label>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

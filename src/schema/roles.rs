@@ -232,6 +232,7 @@ mod tests {
             valid_until: None,
             comment: Some(name.into()),
             member_of: groups.iter().map(group).collect(),
+            labels: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ use privileges::{Deed, Grant, deeds};
 
 use crate::chunk::ChunkId;
 use crate::pg::{Client, PgError};
+use crate::schema::database::Label;
 use crate::schema::roles::RoleMap;
 use crate::schema::{Oid, Table, objects_named, quote_ident_always, quote_literal};
 use crate::sink::journal::{Journal, StepError};
@@ -182,16 +183,12 @@ fn words(object: &Described) -> Vec<Deed> {
         let text = quote_literal(text);
         named(format!("COMMENT ON LARGE OBJECT {oid} IS {text}"))
     });
-    let labels: Option<Vec<(String, String)>> = object
+    let labels: Option<Vec<Label>> = object
         .labels
         .as_ref()
         .and_then(|l| serde_json::from_str(l).ok());
-    let labels = labels.into_iter().flatten().map(|(provider, label)| {
-        let (provider, label) = (quote_ident_always(&provider), quote_literal(&label));
-        named(format!(
-            "SECURITY LABEL FOR {provider} ON LARGE OBJECT {oid} IS {label}"
-        ))
-    });
+    let labels = labels.into_iter().flatten();
+    let labels = labels.map(|label| named(label.statement(&format!("LARGE OBJECT {oid}"))));
     comment.chain(labels).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Gives the target database what belongs to the source's itself: owner, comment, limits,
+//! Gives the target database what belongs to the source's itself: owner, comment, labels, limits,
 //! privileges and settings. Last of all, as some of it would act on the sessions of the run.
 
 use std::collections::BTreeSet;
@@ -103,6 +103,11 @@ fn changes(current: &Current, wanted: &DatabaseProperties, omit: Omit) -> Vec<Ch
         let sql = format!("COMMENT ON DATABASE {database} IS {comment}");
         changes.push(change("comment", sql));
     }
+    let labels = wanted.labels.iter().map(|label| {
+        let what = format!("security label of {}", label.provider);
+        change(what, label.statement(&format!("DATABASE {database}")))
+    });
+    changes.extend(labels);
     if !omit.privileges {
         changes.extend(privileges(&database, wanted, omit));
     }

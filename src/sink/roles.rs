@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::pg::{Client, PgError};
+use crate::pg::Client;
 use crate::schema::database::Role;
 use crate::schema::{quote_ident_always, quote_literal};
 use crate::sink::finish;
@@ -12,21 +12,27 @@ use crate::sink::journal::{Journal, JournalError};
 
 const STEP: &str = "role ";
 
-/// Those of the roles that the server does not have.
-pub fn missing<'a>(client: &mut Client, roles: &'a [Role]) -> Result<Vec<&'a Role>, PgError> {
-    let rows = client.query("SELECT rolname FROM pg_roles")?;
+/// Those of the roles that the server did not have before this migration.
+fn missing<'a>(
+    client: &mut Client,
+    journal: &Journal,
+    roles: &'a [Role],
+) -> Result<Vec<&'a Role>, JournalError> {
+    let steps = journal.made(client)?;
+    // A recv that died may have made some, and not what follows.
+    let ours: BTreeSet<_> = made(&steps).into_iter().collect();
+    let rows = client.query("SELECT rolname FROM pg_roles");
+    let rows = rows.map_err(|source| JournalError::at("look at the roles", source))?;
     let there: BTreeSet<_> = rows.iter().filter_map(|row| row.get(0)).collect();
-    let missing = roles
-        .iter()
-        .filter(|role| !there.contains(role.name.as_str()));
+    let is_missing = |name: &str| !there.contains(name) || ours.contains(name);
+    let missing = roles.iter().filter(|role| is_missing(&role.name));
     Ok(missing.collect())
 }
 
 /// Makes the missing ones, each with its step; what the server refuses is recorded. Memberships
 /// are made among them alone: nobody comes into a group that the target had before.
 pub fn make(client: &mut Client, journal: &Journal, roles: &[Role]) -> Result<(), JournalError> {
-    let missing = missing(client, roles);
-    let missing = missing.map_err(|source| JournalError::at("look at the roles", source))?;
+    let missing = missing(client, journal, roles)?;
     for role in &missing {
         let sql = create_sql(role);
         run(
@@ -59,6 +65,19 @@ pub fn make(client: &mut Client, journal: &Journal, roles: &[Role]) -> Result<()
                 sql,
             )?;
         }
+    }
+    missing
+        .into_iter()
+        .try_for_each(|role| label(client, journal, role))
+}
+
+/// Labels are no part of making a role: the server may have no provider for them.
+fn label(client: &mut Client, journal: &Journal, role: &Role) -> Result<(), JournalError> {
+    let name = quote_ident_always(&role.name);
+    for label in &role.labels {
+        let step = format!("label {name} {}", label.provider);
+        let sql = label.statement(&format!("ROLE {name}"));
+        run(client, journal, &step, &role.name, sql)?;
     }
     Ok(())
 }
@@ -134,6 +153,7 @@ mod tests {
             valid_until: Some("infinity".into()),
             comment: None,
             member_of: Vec::new(),
+            labels: Vec::new(),
         };
         assert_eq!(
             create_sql(&role),

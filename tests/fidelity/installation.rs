@@ -19,6 +19,7 @@ struct Places {
 /// A directory with the programs of such an installation, removed when the test process is gone.
 pub(crate) struct Installation {
     pub(crate) bin_dir: PathBuf,
+    root: PathBuf,
     _undertaker: Child,
 }
 
@@ -39,8 +40,21 @@ impl Installation {
         link_all(extension, &extensions);
         Self {
             bin_dir,
+            root,
             _undertaker: undertaker,
         }
+    }
+
+    /// A library of one C file, which servers load by its path.
+    pub(crate) fn build(&self, source: &Path, define: &str) -> PathBuf {
+        let name = source.file_stem().unwrap();
+        let library = self.root.join(name).with_extension("so");
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-Wall", "-Werror", define, "-o"]);
+        let built = cc.arg(&library).arg(source).output().unwrap();
+        let stderr = String::from_utf8_lossy(&built.stderr);
+        assert!(built.status.success(), "{stderr}");
+        library
     }
 }
 

@@ -1,8 +1,11 @@
 //! `send --roles`: what belongs to roles that the target lacks arrives whole.
 
+use rustix::process::Signal;
+
 use super::judge;
 use super::scene::Origin;
-use super::support::migrate;
+use super::support::holds::{Hold, wait_until_held};
+use super::support::{migrate, start_recv, start_send};
 
 const FILL: &str = "
     CREATE ROLE \"only here\" LOGIN PASSWORD 'sesame' CONNECTION LIMIT 3 VALID UNTIL '2040-01-01' CREATEDB;
@@ -33,6 +36,31 @@ fn roles_that_the_target_lacks_come_without_passwords() {
     let expected = "only here|t|t|t|3|2040-01-01 00:00:00+00|t|f|comes along\n\
         only_granted|f|f|f|-1||t|f|\nonly_granted|only here|t";
     assert_eq!(made.trim(), expected);
+}
+
+/// The next one finds the roles there, made by its predecessor, and goes on with what belongs to them.
+#[test]
+fn recv_dies_between_a_role_and_its_membership() {
+    let sql = "CREATE ROLE first_group; CREATE ROLE first_member; GRANT first_group TO first_member;
+        CREATE TABLE t (i int); ALTER TABLE t OWNER TO first_member; GRANT SELECT ON t TO first_group";
+    let origin = Origin::new("half_made", sql);
+    let dbs = origin.dbs();
+    dbs.target().create_database(dbs.name()).unwrap();
+    let hold = Hold::with(dbs, "LOCK TABLE pg_catalog.pg_auth_members IN SHARE MODE");
+    let (send, recv) = (start_send(dbs, &["--roles"]), start_recv(dbs, &[]));
+    wait_until_held(dbs, "relation", "%GRANT%first_group%");
+    recv.signal(Signal::KILL);
+    recv.wait();
+    let backends = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'pgpipe recv%'";
+    dbs.target_sql(backends);
+    hold.release();
+    let recv = start_recv(dbs, &[]);
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    let member = "SELECT pg_has_role('first_member', 'first_group', 'MEMBER')";
+    assert_eq!(dbs.target_sql(member).trim(), "t");
+    judge::assert_same(dbs, "half made");
 }
 
 /// Without it everything is there all the same, as the user's own; each object is listed.

@@ -28,19 +28,23 @@ const LET_GO: &str = "
     SELECT format('DROP SUBSCRIPTION %I', subname) FROM pg_subscription
     WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \\gexec";
 
-/// Starts the two servers of this test binary, once.
-pub(crate) fn prepare() {
+/// What the two servers of this test binary run from, made once.
+pub(crate) fn installation() -> &'static Installation {
     static INSTALLATION: OnceLock<Installation> = OnceLock::new();
-    let installation = INSTALLATION.get_or_init(|| {
+    INSTALLATION.get_or_init(|| {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fidelity");
         Installation::with_extension(&tests.join("pgpipe_test"))
-    });
+    })
+}
+
+/// Starts the two servers, once.
+pub(crate) fn prepare() {
     let settings = [
         ("allow_in_place_tablespaces", "on"),
         ("wal_level", "logical"),
     ];
     let options = ClusterOptions {
-        bin_dir: Some(installation.bin_dir.clone()),
+        bin_dir: Some(installation().bin_dir.clone()),
         settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
         ..ClusterOptions::default()
     };

@@ -62,8 +62,12 @@ ORDER BY name \gexec
 -- Privileges in any order; the bytes without the holes.
 SELECT json_build_array(
     'large object ' || m.oid,
-    format('owner %s, privileges %s, comment %s, %s bytes, %s', m.lomowner::regrole,
+    format('owner %s, privileges %s, comment %s, labels %s, %s bytes, %s', m.lomowner::regrole,
            (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(m.lomacl) a),
-           obj_description(m.oid, 'pg_largeobject'), length(b.data), md5(b.data)))
+           obj_description(m.oid, 'pg_largeobject'),
+           (SELECT json_agg(json_build_array(l.provider, l.label) ORDER BY l.provider)
+            FROM pg_seclabel l
+            WHERE l.classoid = 'pg_largeobject'::regclass AND l.objoid = m.oid),
+           length(b.data), md5(b.data)))
 FROM pg_largeobject_metadata m
 CROSS JOIN LATERAL (SELECT lo_get(m.oid) AS data OFFSET 0) b;

@@ -12,12 +12,14 @@ use crate::phase::{DumpId, Toc, TocError};
 use crate::runtime::passing;
 use crate::schema::roles::RoleMap;
 
+mod labels;
 mod lexer;
 mod pieces;
 mod rewrite;
 mod roles;
 mod script;
 
+pub use labels::label_providers;
 pub use rewrite::{
     LoginTrigger, TwoStep, login_trigger, owner_statements, rewrite_constraint, split_index,
     two_steps,

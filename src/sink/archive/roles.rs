@@ -91,8 +91,8 @@ fn after(words: &[&str], keys: &[&str]) -> Vec<usize> {
     places
 }
 
-/// A role's name; none where it is a key word (`PUBLIC`).
-fn name(word: &str) -> Option<String> {
+/// A role's or provider's name; none where it is a key word (`PUBLIC`).
+pub(super) fn name(word: &str) -> Option<String> {
     if let Some(quoted) = word.strip_prefix('"').and_then(|w| w.strip_suffix('"')) {
         return Some(quoted.replace("\"\"", "\""));
     }

@@ -4,6 +4,7 @@
 
 mod extensions;
 mod facts;
+mod labels;
 
 use std::collections::HashMap;
 
@@ -87,6 +88,7 @@ pub fn lines(
         .collect();
     let entries = &schema.toc.entries;
     lines.extend(extensions::lines(&facts, entries, &offer.extensions));
+    lines.extend(labels::lines(client, schema, offer)?);
     Ok(shortened(lines))
 }
 
@@ -242,6 +244,7 @@ mod tests {
             valid_until: None,
             comment: None,
             member_of: Vec::new(),
+            labels: Vec::new(),
         };
         let told = |name, owns, make| about_role(&facts, &role(name, owns), make);
         assert_eq!(told("own", true, false), None);

@@ -1,7 +1,7 @@
 //! What belongs to the database itself, as pg_dump would say it with `--create`.
 
 use crate::pg::{Client, PgError, Row};
-use crate::schema::database::{DatabaseProperties, Grant, Setting};
+use crate::schema::database::{DatabaseProperties, Grant, Label, Setting};
 use crate::source::choice::Choice;
 
 const DATABASE: &str = include_str!("database.sql");
@@ -17,7 +17,7 @@ pub fn tablespaces(client: &mut Client, choice: &Choice) -> Result<Vec<String>, 
     rows.iter().map(name).collect()
 }
 
-/// Reads owner, comment, limits, privileges and settings.
+/// Reads owner, comment, labels, limits, privileges and settings.
 pub fn properties(client: &mut Client) -> Result<DatabaseProperties, PgError> {
     let rows = client.query(DATABASE)?;
     let row = &rows[0];
@@ -39,6 +39,15 @@ pub fn properties(client: &mut Client) -> Result<DatabaseProperties, PgError> {
         is_template: row.bool(3)?,
         grants,
         settings: settings.iter().map(setting).collect::<Result<_, _>>()?,
+        labels: labels(row, 5)?,
+    })
+}
+
+/// Of an object, from a column that has them as JSON.
+pub(super) fn labels(row: &Row, column: usize) -> Result<Vec<Label>, PgError> {
+    serde_json::from_str(row.text(column)?).map_err(|_| PgError::Value {
+        column,
+        wanted: "a list of security labels",
     })
 }
 

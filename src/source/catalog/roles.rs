@@ -1,5 +1,6 @@
 //! The roles that the objects of a database belong to or are granted to.
 
+use super::database::labels;
 use crate::pg::{Client, PgError, Row};
 use crate::schema::database::{Membership, Role};
 use crate::source::choice::Choice;
@@ -31,5 +32,6 @@ fn role(row: &Row) -> Result<Role, PgError> {
         valid_until: row.get(6).map(str::to_owned),
         comment: row.get(7).map(str::to_owned),
         member_of: memberships(row.text(8)?)?,
+        labels: labels(row, 10)?,
     })
 }

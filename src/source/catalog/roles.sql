@@ -31,7 +31,10 @@ named AS (
 role AS (SELECT role, bool_or(owns) AS owns FROM named GROUP BY role)
 SELECT r.rolname, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r.rolconnlimit, r.rolvaliduntil,
        shobj_description(r.oid, 'pg_authid'),
-       coalesce(m.groups, '[]'), role.owns
+       coalesce(m.groups, '[]'), role.owns,
+       (SELECT coalesce(json_agg(json_build_array(l.provider, l.label) ORDER BY l.provider), '[]')
+        FROM pg_shseclabel l
+        WHERE l.classoid = 'pg_authid'::regclass AND l.objoid = r.oid)
 FROM role
 JOIN pg_roles r ON r.oid = role.role
 CROSS JOIN LATERAL (
