@@ -52,9 +52,13 @@ impl Scene {
     }
 
     pub(crate) fn start(&self, recv: &[&str]) -> (Run, Run) {
+        self.start_with(&[], recv)
+    }
+
+    pub(crate) fn start_with(&self, send: &[&str], recv: &[&str]) -> (Run, Run) {
         let conninfo = self.target.conninfo(self.dbs.name());
         let recv = start_recv(&self.dbs, &[&["--target", &conninfo], recv].concat());
-        (start_send(&self.dbs, &SLOW), recv)
+        (start_send(&self.dbs, &[&SLOW[..], send].concat()), recv)
     }
 
     #[track_caller]
@@ -111,5 +115,14 @@ impl Scene {
         let name = self.dbs.name();
         let (source, target) = (self.dbs.source().database(name), self.target.database(name));
         assert_eq!(compare::differences(&source, &target).unwrap(), []);
+    }
+
+    /// The same but for what pg_dump says of the tables.
+    #[track_caller]
+    pub(crate) fn assert_same_rows(&self) {
+        let name = self.dbs.name();
+        let (source, target) = (self.dbs.source().database(name), self.target.database(name));
+        let found = compare::differing_contents(&source, &target).unwrap();
+        assert_eq!(found, []);
     }
 }

@@ -56,6 +56,35 @@ fn unlogged_tables_are_listed_after_the_data_phase() {
     assert_eq!(rows, "12000\n0\n");
 }
 
+/// What is unlogged is told by the target's tables, whatever the source's are; small ones of both kinds, that
+/// shared a chunk, share none.
+#[test]
+fn rows_of_tables_that_are_unlogged_there_alone_are_sent_again() {
+    let small = "CREATE TABLE little (i int); CREATE UNLOGGED TABLE trifle (i int);
+        INSERT INTO little VALUES (1); INSERT INTO trifle VALUES (1), (2);";
+    let turned = UNLOGGED
+        .replace("UNLOGGED TABLE fleeting", "TABLE fleeting")
+        .replace("TABLE lasting", "UNLOGGED TABLE lasting");
+    let mut scene = Scene::new("fleeting_there", &(turned + small));
+    scene.ask(
+        "CREATE UNLOGGED TABLE fleeting (i int PRIMARY KEY, s text); CREATE TABLE lasting (i int PRIMARY KEY, s text);
+        CREATE UNLOGGED TABLE little (i int); CREATE TABLE trifle (i int)",
+    );
+    let (send, recv) = scene.start_with(&["--data-only"], &[]);
+    scene.wait_until("SELECT count(*) > 0 FROM pgpipe.chunk_unlogged");
+    scene.wait_until("SELECT count(*) > 0 FROM pgpipe.chunk");
+    scene.crash();
+    recv.wait().must_end(3);
+    send.wait().must_end(3);
+    scene.target.start_again().unwrap();
+    scene.wait_until("SELECT count(*) = 0 FROM pgpipe.chunk_unlogged");
+    scene.wait_until("SELECT count(*) = 0 FROM fleeting");
+    let (send, recv) = scene.start(&[]);
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    scene.assert_same_rows();
+}
+
 /// recv gives its builder up, and begins anew from the journal when send comes.
 #[test]
 fn a_recv_that_stays_outlives_its_index_sessions() {

@@ -127,6 +127,43 @@ fn what_cannot_be_emptied_leaves_all_rows() {
     assert_untouched(&dbs);
 }
 
+/// A foreign table among partitions keeps its rows: where they would go with the others nothing goes.
+#[test]
+fn foreign_partitions_are_not_emptied() {
+    const FAR: &str = "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w;
+        CREATE FOREIGN TABLE ev_far PARTITION OF ev FOR VALUES FROM ('2030-01-01') TO ('2031-01-01') SERVER far;";
+    let source = "CREATE TABLE ev (at date, i int) PARTITION BY RANGE (at);
+        CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+        INSERT INTO ev SELECT '2026-01-01'::date + i % 31, i FROM generate_series(1, 300) i";
+    let sums = "SELECT at, i FROM ev_1 ORDER BY i";
+    // Rows come into its sibling alone.
+    let dbs = Databases::new("do_far_sibling", source);
+    dbs.target_sql(
+        "CREATE TABLE ev (at date, i int) PARTITION BY RANGE (at);
+        CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+        INSERT INTO ev VALUES ('2026-01-05', 0)",
+    );
+    dbs.target_sql(FAR);
+    moved(&dbs, &["--clean"], &["--clean"]);
+    assert_same(&dbs, sums);
+
+    // They come through the table that both are below.
+    let dbs = Databases::new("do_far_below", source);
+    dbs.target_sql(
+        "CREATE TABLE ev (at date, i int) PARTITION BY RANGE (at);
+        CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2025-01-01') TO ('2027-01-01');
+        INSERT INTO ev VALUES ('2026-01-05', 0)",
+    );
+    dbs.target_sql(FAR);
+    let named = "public.ev_far: a foreign table, whose rows are another server's";
+    let words = ["has emptied none", named];
+    refused(&dbs, &["--clean"], &["--clean"], &words);
+    assert_eq!(dbs.target_sql("SELECT i FROM ev_1").trim(), "0");
+    dbs.target_sql("ALTER TABLE ev DETACH PARTITION ev_far");
+    moved(&dbs, &[], &["--clean"]);
+    assert_same(&dbs, sums);
+}
+
 /// INSERT is not enough.
 #[test]
 fn a_role_that_may_not_is_told() {

@@ -62,12 +62,14 @@ fn what_does_not_fit_is_named() {
     let dbs = Databases::new(
         "do_unfit",
         "CREATE TABLE gone (i int); CREATE TABLE seen (i int); CREATE TABLE a (i int, j int, k int);
-        CREATE TABLE b (i int); CREATE TABLE full_ (i int); CREATE UNLOGGED TABLE u (i int);
+        CREATE TABLE b (i int); CREATE TABLE full_ (i int); CREATE TABLE u (i int);
         INSERT INTO gone VALUES (1); INSERT INTO a VALUES (1, 2, 3)",
     );
     dbs.target_sql(
         "CREATE VIEW seen AS SELECT 1 AS i; CREATE TABLE a (i int, k int GENERATED ALWAYS AS (i) STORED);
-        CREATE TABLE b (i int, n int NOT NULL); CREATE TABLE full_ AS SELECT 7 AS i; CREATE TABLE u (i int)",
+        CREATE TABLE b (i int, n int NOT NULL); CREATE TABLE full_ AS SELECT 7 AS i;
+        CREATE TABLE u (i int) PARTITION BY LIST (i); CREATE TABLE u_1 PARTITION OF u FOR VALUES IN (1);
+        CREATE UNLOGGED TABLE u_2 PARTITION OF u DEFAULT",
     );
     let words = [
         "public.gone is not on the target",
@@ -76,13 +78,13 @@ fn what_does_not_fit_is_named() {
         "public.a: column k is generated on the target",
         "public.b: column n is only on the target, NOT NULL and without a default",
         "public.full_ is not empty on the target (recv --append adds rows to it, --clean on both sides empties it)",
-        "public.u: is unlogged on one side only",
+        "public.u: has unlogged partitions and others",
     ];
     refused(&dbs, &[], &[], &words);
     assert_eq!(dbs.target_sql("SELECT count(*) FROM a").trim(), "0");
     dbs.target_sql(
         "CREATE TABLE gone (i int); DROP VIEW seen; CREATE TABLE seen (i int); DROP TABLE a, b, u; DELETE FROM full_;
-        CREATE TABLE a (i int, j int, k int); CREATE TABLE b (i int, n int DEFAULT 3); CREATE UNLOGGED TABLE u (i int)",
+        CREATE TABLE a (i int, j int, k int); CREATE TABLE b (i int, n int DEFAULT 3); CREATE TABLE u (i int)",
     );
     moved(&dbs, &[], &[]);
     assert_same(&dbs, "SELECT * FROM a");

@@ -94,6 +94,26 @@ fn an_extension_in_another_schema_is_told() {
     assert!(recv.stderr.contains(line), "{recv:?}");
 }
 
+/// What the extension has brought stays where rows alone are moved and tables are emptied, also in a table whose rows
+/// of the user's are none so far.
+#[test]
+fn rows_of_an_extension_are_not_emptied() {
+    let dbs = with_extension_on_target("not_emptied", "postgres");
+    dbs.target_sql("CREATE TABLE t AS SELECT 7 AS i");
+    let (send, recv) = migrate(&dbs, &["--data-only", "--clean"], &["--clean"]);
+    send.must_end(4);
+    recv.must_end(4);
+    let told = "--clean: 1 tables of the target with about 0 rows will be emptied";
+    assert!(recv.stderr.contains(told), "{recv:?}");
+    let refused: Vec<_> = errors(&send.report());
+    assert!(
+        refused.iter().all(|(_, code)| code == "23505"),
+        "{refused:?}"
+    );
+    assert_eq!(dbs.target_sql(FOUND).trim(), "3|70|4711|100");
+    assert_nothing_left(&dbs);
+}
+
 /// A table of the user's with the name of an extension's is his: nothing is written there.
 #[test]
 fn a_table_that_only_looks_like_an_extensions_is_refused() {

@@ -1,9 +1,11 @@
--- What one TRUNCATE of these tables names and empties: (what it names there, the table, whether rows go
--- away, about how many, why it cannot be emptied).
+-- What one TRUNCATE of these tables names and empties, extensions' tables left out: (what it names there, the table,
+-- whether rows go away, about how many, why it cannot be emptied).
 WITH emptied AS (
     SELECT DISTINCT coalesce(t.relid, c.oid)::oid AS oid
     FROM unnest(:targets::regclass[]) c (oid)
     LEFT JOIN LATERAL pg_partition_tree(c.oid) t ON true
+    WHERE NOT EXISTS (SELECT FROM pg_depend d
+                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ),
 -- Partitioned tables of which all partitions are among them: keys from there are keys among them then.
 whole AS (
@@ -42,7 +44,7 @@ SELECT CASE WHEN c.relkind = 'p' THEN c.oid::regclass::text ELSE 'ONLY ' || c.oi
        c.oid::regclass,
        c.relkind <> 'f' AND pg_relation_size(c.oid) > 0,
        greatest(c.reltuples, 0)::bigint,
-       CASE WHEN c.relkind = 'f' THEN format('%s is a foreign table', c.oid::regclass)
+       CASE WHEN c.relkind = 'f' THEN 'a foreign table, whose rows are another server''s (detach it, and attach it again afterwards)'
             ELSE (SELECT string_agg(DISTINCT format('foreign key %I of %s refers to it, which no rows come into '
                                                     '(drop that key and add it afterwards, or move that table too)',
                                                     b.conname, b.conrelid::regclass), ', ')

@@ -1,7 +1,12 @@
 //! Whether rows fit into a table that is there.
 
 use super::there::{Column, Relation};
-use crate::schema::{ColumnType, Format, Table};
+use crate::schema::{ColumnType, Format, Persistence, Table};
+
+/// Nobody knows which partition of the target a chunk's rows go to: a crash there would empty some and
+/// leave their journal row, or the other way round.
+const MIXED: &str = "has unlogged partitions and others, of which a crash would leave what the journal does not say: \
+    ALTER TABLE … SET LOGGED or SET UNLOGGED";
 
 /// What a comparison of one table says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,9 +27,12 @@ pub(super) fn fit(table: &Table, there: &Relation) -> Fit {
             "row security applies to recv's role, which needs BYPASSRLS or the table".to_owned(),
         );
     }
-    if there.persistence != Some(table.persistence) {
-        let problem = "is unlogged on one side only: ALTER TABLE … SET LOGGED or SET UNLOGGED";
-        fit.problems.push(problem.to_owned());
+    match there.persistence {
+        None => fit.problems.push(MIXED.to_owned()),
+        Some(Persistence::Unlogged) if table.persistence == Persistence::Permanent => {
+            fit.notes.push("is unlogged on the target alone".to_owned());
+        }
+        Some(_) => {}
     }
     fit.compare_columns(table, &there.columns);
     fit
@@ -99,7 +107,7 @@ fn listed(columns: impl IntoIterator<Item = impl AsRef<str>>) -> Option<String> 
 mod tests {
     use super::*;
     use crate::planner::tests::table;
-    use crate::schema::{Likeness, Persistence};
+    use crate::schema::Likeness;
     use crate::sink::existing::there::Kind;
 
     fn kind(name: &str) -> ColumnType {

@@ -17,7 +17,7 @@ use way::{Way, together, way};
 
 use crate::chunk::{Adaptation, Plan, TableIndex};
 use crate::pg::{Client, PgError};
-use crate::schema::{QualifiedName, Table, first_few, sql_name};
+use crate::schema::{Persistence, QualifiedName, Table, first_few, sql_name};
 
 /// Problems in one line; the others are counted.
 const TOLD: usize = 50;
@@ -71,6 +71,7 @@ pub fn compare(
     let there = There::read(client)?;
     let mut comparing = Comparing {
         there: &there,
+        planned: plan.persistences(),
         targets: BTreeMap::new(),
         problems: Vec::new(),
         comparison: Comparison::default(),
@@ -95,6 +96,8 @@ pub fn compare(
 
 struct Comparing<'a> {
     there: &'a There,
+    /// Whose chunks are journaled with what is unlogged.
+    planned: BTreeMap<TableIndex, Persistence>,
     /// What is written to, each once, with what `SELECT … FROM` it shows the rows that count.
     targets: BTreeMap<QualifiedName, Looking>,
     problems: Vec<String>,
@@ -136,11 +139,19 @@ impl Comparing<'_> {
         let say = |line: &String| format!("{target}: {line}");
         self.problems.extend(fit.problems.iter().map(say));
         self.comparison.notes.extend(fit.notes.iter().map(say));
-        if *through != table.through || fit.text_because.is_some() {
+        // Where it is none the table does not fit.
+        let planned = self
+            .planned
+            .get(&index)
+            .copied()
+            .unwrap_or(table.persistence);
+        let persistence = relation.persistence.unwrap_or(planned);
+        if *through != table.through || fit.text_because.is_some() || persistence != planned {
             self.comparison.adaptations.push(Adaptation {
                 table: index,
                 text_because: fit.text_because,
                 through: through.clone(),
+                persistence,
             });
         }
         let looking = Looking {
