@@ -10,9 +10,9 @@ use pgpipe::source::single::{Over, Single};
 
 use crate::support::Databases;
 
-const FOREVER: &str = "SELECT pg_sleep(600)";
+pub(crate) const FOREVER: &str = "SELECT pg_sleep(600)";
 
-fn single(dbs: &Databases) -> Arc<Single> {
+pub(crate) fn single(dbs: &Databases) -> Arc<Single> {
     let info = ConnInfo::resolve(&dbs.source_conninfo(), &|_| None).unwrap();
     let mut client = Client::connect(&info, "the application").unwrap();
     client.execute("BEGIN; SELECT txid_current()").unwrap();

@@ -6,6 +6,7 @@ mod door;
 mod elsewhere;
 mod ends;
 mod lent;
+mod limits;
 mod options;
 mod pooler;
 mod poolers;

@@ -18,6 +18,9 @@ mod through;
 
 pub use through::dump_through;
 
+/// In the server's hint, whatever its language, where no lock slot is left.
+const LOCK_HINT: &str = "max_locks_per_transaction";
+
 /// What comes into the archive. Owners, privileges and tablespaces always do: they are left out,
 /// where wished, when it is restored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +58,10 @@ pub enum DumpError {
         status: ExitStatus,
         stderr: String,
     },
+    #[error(
+        "the lock table of the source's server is too small for pg_dump, which locks each table: raise max_locks_per_transaction there, restart that server, and start both again; or move a part (--schema, --table)"
+    )]
+    Locks,
     #[error("cannot read the schema archive {}", .path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot let pg_dump into the session of the snapshot")]
@@ -72,7 +79,7 @@ impl DumpError {
             | Self::Read { source, .. }
             | Self::Door(source) => passing::is_passing(source),
             Self::Session(source) => source.is_passing(),
-            Self::Passing { .. } => true,
+            Self::Passing { .. } | Self::Locks => true,
             Self::Aborted { .. } | Self::Failed { .. } => false,
         }
     }
@@ -178,7 +185,10 @@ impl Dump {
 
     fn finished(&self, status: ExitStatus, stderr: String) -> Result<DumpInfo, DumpError> {
         if !status.success() {
-            return Err(self.failed(status, stderr));
+            return Err(match stderr.contains(LOCK_HINT) {
+                true => DumpError::Locks,
+                false => self.failed(status, stderr),
+            });
         }
         let file = self.out.metadata().map_err(|source| DumpError::Read {
             path: self.out.clone(),

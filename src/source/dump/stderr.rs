@@ -5,11 +5,15 @@ use std::io::{self, Read};
 /// Enough for the error, its detail and the statement that pg_dump was at.
 const TAIL_BYTES: usize = 8 << 10;
 
-/// Reads to the end and keeps the last [`TAIL_BYTES`], from the beginning of a line.
+/// Of a line: a statement may name every table of a database.
+const LINE_BYTES: usize = 1 << 10;
+
+/// Reads to the end and keeps the last [`TAIL_BYTES`], from the beginning of a line, and of each line what
+/// it begins with.
 pub(super) fn tail(mut pipe: impl Read) -> io::Result<String> {
     let mut kept = Vec::new();
     let mut buffer = [0; 4096];
-    let mut cut = false;
+    let (mut cut, mut line) = (false, 0);
     loop {
         let read = match pipe.read(&mut buffer) {
             Ok(0) => break,
@@ -17,7 +21,12 @@ pub(super) fn tail(mut pipe: impl Read) -> io::Result<String> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        kept.extend_from_slice(&buffer[..read]);
+        for &byte in &buffer[..read] {
+            line = if byte == b'\n' { 0 } else { line + 1 };
+            if line <= LINE_BYTES {
+                kept.push(byte);
+            }
+        }
         if kept.len() > TAIL_BYTES {
             kept.drain(..kept.len() - TAIL_BYTES);
             cut = true;
@@ -43,5 +52,13 @@ mod tests {
         assert!(tail.starts_with("some line\n"));
         assert!(tail.ends_with("the end"));
         assert_eq!(super::tail(&b"short\n"[..]).unwrap(), "short");
+    }
+
+    #[test]
+    fn what_stands_before_a_long_line_is_kept() {
+        let text = format!("the error\nits statement {}\n", "x".repeat(100_000));
+        let tail = tail(text.as_bytes()).unwrap();
+        assert!(tail.starts_with("the error\nits statement x"));
+        assert!(tail.len() < 2 * LINE_BYTES);
     }
 }
