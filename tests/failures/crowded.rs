@@ -1,11 +1,17 @@
 //! Servers that take no more connections: what is there stays, and goes on when there is room.
 
+use std::fs;
+use std::time::Duration;
+
 use pgpipe::demo::cluster::{Cluster, ClusterOptions};
 use pgpipe::demo::compare;
+use pgpipe::pg::{Client, ConnInfo};
 
 use crate::support::holds::Hold;
-use crate::support::{Databases, start_recv, start_send};
+use crate::support::{Databases, poll, start_recv, start_send};
 use crate::{LARGE, fails};
+
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// For longer than any worker alone would ask a server without a connection for one.
 const LONG: [&str; 6] = ["--jobs", "8", "--chunk-size", "256KiB", "--rate", "1Mbit"];
@@ -56,23 +62,39 @@ fn a_target_with_fewer_connections_than_jobs_is_written_all_the_same() {
     assert!(found.is_empty(), "{}", found[0]);
 }
 
-/// The writers have every connection for longer than an index would be tried: the first table's waits
-/// until they leave one.
+/// Writers and others have every connection for longer than an index would be tried alone: the first
+/// table's waits until the writers leave one.
 #[test]
 fn indexes_wait_for_the_connections_of_writers() {
-    let smaller = LARGE.replace("big", "smaller").replace("20000", "18000");
-    let dbs = Databases::new("crowded_indexes", &format!("{LARGE} {smaller}"));
+    // The largest comes first; the others take the writers some 25 seconds more.
+    let tables = [("first", "12000"), ("second", "11500"), ("third", "11500")];
+    let sql = tables.map(|(name, rows)| LARGE.replace("big", name).replace("20000", rows));
+    let dbs = Databases::new("crowded_indexes", &sql.concat());
     let target = crowded("5");
     let conninfo = target.conninfo("narrow");
     let log = dbs.path("recv.log");
     let shown = log.display().to_string();
     let options = ["--target", &conninfo, "--index-jobs", "1", "--log", &shown];
-    let recv = start_recv(&dbs, &options);
+    let mut recv = start_recv(&dbs, &options);
     let send = start_send(&dbs, &LONG);
+    let begun = || {
+        let sql = "SELECT count(*) > 0 FROM pgpipe.chunk";
+        let answer = target.psql("narrow", sql).unwrap_or_default();
+        (answer.trim() == "t").then_some(())
+    };
+    poll(LIMIT, begun).expect("a chunk");
+    let info = ConnInfo::resolve(&conninfo, &|_| None).unwrap();
+    let connect = || Client::connect(&info, "the application").ok();
+    let others: Vec<_> = std::iter::from_fn(connect).collect();
+    let often = || {
+        let logged = fs::read_to_string(&log).unwrap_or_default();
+        (logged.matches("building again").count() > 5).then_some(())
+    };
+    poll(LIMIT, often).expect("an index that is tried more often than alone");
+    assert!(recv.is_running());
+    drop(others);
     send.wait().must_end(0);
     recv.wait().must_end(0);
-    let logged = std::fs::read_to_string(log).unwrap();
-    assert!(logged.contains("building again"), "there was room");
     let source = dbs.source().database(dbs.name());
     let found = compare::differences(&source, &target.database("narrow")).unwrap();
     assert!(found.is_empty(), "{}", found[0]);
