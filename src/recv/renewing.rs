@@ -61,9 +61,16 @@ pub(super) async fn renew(
     };
     let tables = closed(&plan, tables)?;
     (context.display.say)(&renewed_line(&plan, &tables));
-    meter.waiting_for(Some("earlier sessions of recv to end".into()));
-    let writing = blocking(move || renewing.write(&plan, &held, &tables));
-    Ok(talk.unless_stopped(writing).await??)
+    // Tables that are emptied may be locked by others, who are then shown.
+    meter.waiting_for(None);
+    let mut written = Box::pin(blocking(move || renewing.write(&plan, &held, &tables)));
+    loop {
+        tokio::select! {
+            written = talk.unless_stopped(&mut written) => return Ok(written??),
+            // Where the link is lost that is missed later.
+            held_up = context.held_up.news() => drop(talk.say(&held_up).await),
+        }
+    }
 }
 
 async fn tell(talk: &mut Talk, held: &Held) -> Result<(), Break> {
