@@ -18,8 +18,9 @@ pub struct Refreshes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Waiting,
-    Running,
-    /// Refused when so many had been refreshed.
+    /// Since so many were refreshed: more it may not see.
+    Running(usize),
+    /// Refused by what it saw when so many were refreshed.
     PutOff(usize),
     Settled,
 }
@@ -51,14 +52,15 @@ impl Refreshes {
         };
         let found = (0..self.states.len()).find(ready);
         let place = found.or_else(|| self.take_put_off())?;
-        self.states[place] = State::Running;
+        self.states[place] = State::Running(self.refreshed);
         Some(place)
     }
 
     /// One of those that were put off, when nothing else can be done: such as have seen others come
     /// on since, or else the first, for the last time.
     fn take_put_off(&mut self) -> Option<usize> {
-        if self.states.contains(&State::Running) {
+        let is_running = |state: &State| matches!(state, State::Running(_));
+        if self.states.iter().any(is_running) {
             return None;
         }
         let find = |wanted: &dyn Fn(usize) -> bool| {
@@ -81,10 +83,15 @@ impl Refreshes {
     /// The server has refused a view that [`Self::next_view`] gave. True: it will be tried again;
     /// else its refusal counts.
     pub fn refused(&mut self, place: usize) -> bool {
+        let seen = match self.states[place] {
+            State::Running(seen) => seen,
+            _ => self.refreshed,
+        };
         let is_open = |(other, state): (usize, &State)| other != place && *state != State::Settled;
-        let again = self.last_try != Some(place) && self.states.iter().enumerate().any(is_open);
+        let may_differ = seen < self.refreshed || self.states.iter().enumerate().any(is_open);
+        let again = self.last_try != Some(place) && may_differ;
         self.states[place] = match again {
-            true => State::PutOff(self.refreshed),
+            true => State::PutOff(seen),
             false => State::Settled,
         };
         again
@@ -139,6 +146,18 @@ mod tests {
             }
         }
         assert_eq!(tried, [0, 1, 2, 0, 1, 0]);
+        assert!(views.are_settled());
+    }
+
+    /// The other was refreshed while it ran: it may not have seen that.
+    #[test]
+    fn a_view_that_ran_beside_what_it_reads_is_tried_again() {
+        let mut views = Refreshes::new([vec![], vec![]]);
+        assert_eq!([views.next_view(), views.next_view()], [Some(0), Some(1)]);
+        views.refreshed(1);
+        assert!(views.refused(0));
+        assert_eq!(views.next_view(), Some(0));
+        assert!(!views.refused(0), "nothing has come on since");
         assert!(views.are_settled());
     }
 
