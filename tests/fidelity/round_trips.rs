@@ -1,7 +1,9 @@
 //! Each database there and back: in binary and as text, in chunks so small that everything splits
 //! and in the usual ones, by one worker and by eight.
 
-use super::scene::Origin;
+use super::judge;
+use super::scene::{Origin, prepare};
+use super::support::{Databases, assert_nothing_left, migrate};
 
 /// (name, script)
 type Database = (&'static str, &'static str);
@@ -72,6 +74,25 @@ fn relations_arrive_in_every_way() {
 #[test]
 fn values_arrive_in_every_way() {
     moves_in_every_way(VALUES);
+}
+
+/// Neither side has what initdb puts into each database, and an index that no query may use is none.
+#[test]
+fn a_database_without_the_usual_arrives() {
+    let bare = "DROP SCHEMA public; DROP EXTENSION plpgsql;";
+    let fill = "CREATE SCHEMA app; CREATE TABLE app.t (i serial PRIMARY KEY, s text); CREATE VIEW app.v AS SELECT i FROM app.t;
+        INSERT INTO app.t (s) SELECT md5(i::text) FROM generate_series(1, 1000) i; SELECT lo_from_bytea(0, 'bytes');
+        CREATE MATERIALIZED VIEW app.m AS SELECT count(*) FROM app.t; CREATE INDEX broken ON app.t (s);
+        UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'app.broken'::regclass;";
+    prepare();
+    let dbs = Databases::new("bare", &(bare.to_owned() + fill));
+    dbs.target_sql(bare);
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    dbs.source_sql("DROP INDEX app.broken");
+    judge::assert_same(&dbs, "bare");
+    assert_nothing_left(&dbs);
 }
 
 #[test]

@@ -65,6 +65,11 @@ CREATE INDEX ON bag (counted(tags));
 -- An object of the user's that became an extension's.
 CREATE FUNCTION "Ext".ours() RETURNS int LANGUAGE sql AS 'SELECT 1';
 ALTER FUNCTION "Ext".ours() DEPENDS ON EXTENSION hstore;
+ALTER INDEX bag_name_trgm DEPENDS ON EXTENSION pg_trgm;
+ALTER MATERIALIZED VIEW similar_names DEPENDS ON EXTENSION pg_trgm;
+CREATE FUNCTION nothing_new() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER nothing_new BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION nothing_new();
+ALTER TRIGGER nothing_new ON people DEPENDS ON EXTENSION citext;
 GRANT EXECUTE ON FUNCTION pg_stat_statements_reset(oid, oid, bigint) TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION "Ext".similarity(text, text) FROM PUBLIC;
 
@@ -79,6 +84,7 @@ CREATE FOREIGN TABLE far_away (
     id int OPTIONS (column_name 'ID') NOT NULL, t text COLLATE "C" DEFAULT 'x', CHECK (id > 0), d text GENERATED ALWAYS AS (t || 'd') STORED)
 SERVER far OPTIONS (schema_name 'S', table_name 'T');
 ALTER FOREIGN TABLE far_away ALTER t SET STATISTICS 5, ALTER t SET (n_distinct = 5);
+CREATE TRIGGER nothing_new BEFORE INSERT OR DELETE ON far_away FOR EACH ROW EXECUTE FUNCTION nothing_new();
 CREATE FOREIGN TABLE lines (line text) SERVER here OPTIONS (filename '/dev/null', format 'text');
 CREATE TABLE parted (y int, v text) PARTITION BY LIST (y);
 CREATE TABLE parted_here PARTITION OF parted FOR VALUES IN (1);

@@ -93,6 +93,8 @@ INSERT INTO "part ""s;" VALUES ('a''b'), (E'new\nline'), (E'\\'), (NULL), ('x');
 GRANT SELECT ("a;b"), UPDATE ("/*") ON "--comment" TO "Bob o'x", alice;
 ALTER TABLE "SAME" OWNER TO "Bob o'x";
 
+COMMENT ON SCHEMA public IS NULL;
+
 -- Columns: none, dropped, generated.
 CREATE TABLE zero_columns ();
 INSERT INTO zero_columns SELECT FROM generate_series(1, 7);

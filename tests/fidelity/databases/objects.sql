@@ -20,6 +20,7 @@ CREATE ACCESS METHOD heap_again TYPE TABLE HANDLER heap_tableam_handler;
 COMMENT ON ACCESS METHOD heap_again IS 'an access method';
 CREATE OPERATOR CLASS point_ops_again DEFAULT FOR TYPE box USING gist_again AS
     OPERATOR 3 &&, OPERATOR 7 @>, FUNCTION 1 gist_box_consistent(internal, box, smallint, oid, internal),
+    OPERATOR 15 <-> (box, point) FOR ORDER BY float_ops, FUNCTION 8 (box, point) gist_box_distance(internal, box, smallint, oid, internal),
     FUNCTION 2 gist_box_union(internal, internal), FUNCTION 5 gist_box_penalty(internal, internal, internal),
     FUNCTION 6 gist_box_picksplit(internal, internal), FUNCTION 7 gist_box_same(box, box, internal);
 CREATE TABLE boxes (b box) USING heap_again;
@@ -36,6 +37,25 @@ CREATE TYPE unfinished;
 COMMENT ON TYPE plain_int IS 'a base type';
 CREATE TABLE plain (p plain_int, ps plain_int[]);
 INSERT INTO plain SELECT i::text::plain_int, ARRAY[i::text::plain_int, NULL] FROM generate_series(1, 2000) i;
+
+-- One with a modifier of its own, and a range of which one value has one form.
+CREATE TYPE short_text;
+CREATE FUNCTION short_in(cstring, oid, int) RETURNS short_text LANGUAGE internal IMMUTABLE STRICT AS 'varcharin';
+CREATE FUNCTION short_out(short_text) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'varcharout';
+CREATE FUNCTION short_recv(internal, oid, int) RETURNS short_text LANGUAGE internal IMMUTABLE STRICT AS 'varcharrecv';
+CREATE FUNCTION short_send(short_text) RETURNS bytea LANGUAGE internal IMMUTABLE STRICT AS 'varcharsend';
+CREATE FUNCTION short_typmod_in(cstring[]) RETURNS int LANGUAGE internal IMMUTABLE STRICT AS 'varchartypmodin';
+CREATE FUNCTION short_typmod_out(int) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'varchartypmodout';
+CREATE TYPE short_text (INPUT = short_in, OUTPUT = short_out, RECEIVE = short_recv, SEND = short_send, TYPMOD_IN = short_typmod_in,
+    TYPMOD_OUT = short_typmod_out, LIKE = varchar, COLLATABLE = true);
+CREATE TYPE steps;
+CREATE FUNCTION one_form(steps) RETURNS steps LANGUAGE internal IMMUTABLE STRICT AS 'int4range_canonical';
+CREATE TYPE steps AS RANGE (subtype = int, canonical = one_form, subtype_diff = int4range_subdiff);
+CREATE TABLE of_our_types (s short_text(7) COLLATE "C", ss short_text(3)[], r steps, rs steps[], m steps_multirange);
+CREATE FUNCTION stepped(i int) RETURNS steps LANGUAGE sql IMMUTABLE AS $$ SELECT app.steps(i, i + 5, '(]') $$;
+INSERT INTO of_our_types SELECT short_in(i::text::cstring, 0, -1), '{a,NULL,abc}', stepped(i), ARRAY[stepped(-i), 'empty'], steps_multirange(stepped(i), stepped(i + 9))
+FROM generate_series(1, 1000) i;
+CREATE INDEX ON of_our_types USING gist (r);
 
 -- Operators, their families and classes.
 CREATE FUNCTION plain_lt(plain_int, plain_int) RETURNS bool LANGUAGE internal IMMUTABLE STRICT AS 'int4lt';
@@ -117,6 +137,10 @@ CREATE AGGREGATE product(int) (sfunc = int4mul, stype = int, initcond = '1', com
 CREATE AGGREGATE moving(float8) (sfunc = float8pl, stype = float8, msfunc = float8pl, minvfunc = float8mi, mstype = float8, minitcond = '0', finalfunc_modify = read_only);
 CREATE AGGREGATE ordered(float8 ORDER BY anyelement) (sfunc = ordered_set_transition, stype = internal, finalfunc = percentile_disc_final, finalfunc_extra);
 CREATE AGGREGATE hypothetical(VARIADIC "any" ORDER BY VARIADIC "any") (sfunc = ordered_set_transition_multi, stype = internal, finalfunc = rank_final, finalfunc_extra, hypothetical);
+CREATE AGGREGATE averaged(numeric) (sfunc = numeric_avg_accum, stype = internal, sspace = 128, finalfunc = numeric_avg,
+    combinefunc = numeric_avg_combine, serialfunc = numeric_avg_serialize, deserialfunc = numeric_avg_deserialize, parallel = safe);
+CREATE FUNCTION smaller(plain_int, plain_int) RETURNS plain_int LANGUAGE internal IMMUTABLE STRICT AS 'int4smaller';
+CREATE AGGREGATE smallest(plain_int) (sfunc = smaller, stype = plain_int, sortop = <);
 COMMENT ON AGGREGATE product(int) IS 'an aggregate';
 
 -- Text search.

@@ -34,6 +34,11 @@ INSERT INTO typed VALUES
 INSERT INTO typed (m, sp) SELECT (enum_range(NULL::mood))[1 + i % 4], 2 + i FROM generate_series(1, 3000) i;
 CREATE TABLE of_type OF point3 (PRIMARY KEY (x), y WITH OPTIONS DEFAULT 7 NOT NULL, CHECK ("z Z" < 1000));
 INSERT INTO of_type SELECT i, i, i % 100 FROM generate_series(1, 500) i;
+CREATE TYPE thinned AS (a int, gone text, b text);
+CREATE TABLE of_thinned (t thinned, ts thinned[], oid int);
+INSERT INTO of_thinned SELECT ROW(i, 'gone', 'b' || i)::thinned, ARRAY[ROW(NULL, 'gone', NULL)::thinned, NULL], i FROM generate_series(1, 500) i;
+ALTER TYPE thinned DROP ATTRIBUTE gone, ADD ATTRIBUTE late date;
+INSERT INTO of_thinned VALUES (ROW(1, 'b', '2026-01-01'), NULL, 0);
 
 -- Columns: identity, generated, defaults, storage, compression, statistics, options.
 CREATE FUNCTION doubled(i int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2 * i';
@@ -75,6 +80,8 @@ ALTER TABLE identified REPLICA IDENTITY FULL;
 CREATE TABLE unidentified (id int PRIMARY KEY);
 ALTER TABLE unidentified REPLICA IDENTITY NOTHING;
 CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY, t text) WITH (fillfactor = 50);
+CREATE UNLOGGED TABLE unlogged_identity (id int GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 3), n serial);
+INSERT INTO unlogged_identity SELECT FROM generate_series(1, 200);
 INSERT INTO unlogged SELECT i, md5(i::text) FROM generate_series(1, 3000) i;
 CREATE INDEX ON unlogged (t);
 
@@ -97,6 +104,12 @@ ALTER TABLE orphan ADD CONSTRAINT not_checked FOREIGN KEY (parent) REFERENCES pa
 ALTER TABLE orphan ADD CONSTRAINT of_itself CHECK (orphan.parent < 0);
 CREATE UNIQUE INDEX adopted ON orphan (other);
 ALTER TABLE orphan ADD CONSTRAINT adopted UNIQUE USING INDEX adopted DEFERRABLE;
+-- Keys that lead to one another, and to themselves.
+CREATE TABLE hen (id int PRIMARY KEY, egg int, mother int REFERENCES hen);
+CREATE TABLE egg (id int PRIMARY KEY, hen int REFERENCES hen);
+INSERT INTO hen SELECT i, i, i % 7 + 1 FROM generate_series(1, 1000) i;
+INSERT INTO egg SELECT i, 1001 - i FROM generate_series(1, 1000) i;
+ALTER TABLE hen ADD FOREIGN KEY (egg) REFERENCES egg;
 COMMENT ON CONSTRAINT of_two ON child IS 'a foreign key';
 COMMENT ON CONSTRAINT no_overlap ON child IS 'an exclusion';
 COMMENT ON TABLE child IS 'a table';
