@@ -78,10 +78,13 @@ fn recv_with_its_transaction() {
 /// Nobody dies: both sides name the session that holds recv up.
 #[test]
 fn nobody_and_who_holds_it_up_is_named() {
-    let (dbs, mut send, mut recv, mut session) = held_up("named");
+    let (dbs, send, recv, mut session) = held_up("named");
     let held = "waiting for locks on public.first held by";
     assert!(recv.wait_for(held).contains("(the application)"));
-    assert!(send.wait_for("recv, which waits for locks").contains("(the application)"));
+    assert!(
+        send.wait_for("recv, which waits for locks")
+            .contains("(the application)")
+    );
     session.execute("COMMIT").unwrap();
     finish(&dbs, send, recv);
 }
