@@ -101,6 +101,9 @@ impl Options {
 pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvError> {
     let state = StateDir::open(&options.state, &options.migration, Role::Recv)?;
     let state = Arc::new(state);
+    if let Some(doubt) = state.doubt() {
+        (display.say)(doubt);
+    }
     let _control = control::serve(state.path(), Role::Recv, &display);
     let record = Record::load(&state)?;
     if let Some(outcome) = acknowledged(&record, &options) {

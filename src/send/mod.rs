@@ -53,6 +53,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub async fn run(mut options: Options, display: Display) -> Result<Outcome, SendError> {
     let state = StateDir::open(&options.state, &options.migration, Role::Send)?;
     let state = Arc::new(state);
+    if let Some(doubt) = state.doubt() {
+        (display.say)(doubt);
+    }
     let _control = control::serve(state.path(), Role::Send, &display);
     let record = Record::load(&state)?;
     if let Some(outcome) = record.as_ref().and_then(finished) {

@@ -24,7 +24,10 @@ const NAME_LIMIT: usize = 100;
 /// The state directory of one migration and role, this process's alone while the value lives.
 #[derive(Debug)]
 pub struct StateDir {
+    /// Without links: what was looked at is what is used, wherever a link leads later.
     path: PathBuf,
+    /// Who could put another directory in its place.
+    doubt: Option<String>,
     /// Holds the lock; closing it, in whatever way the process ends, lets go.
     _lock: File,
 }
@@ -38,16 +41,29 @@ impl StateDir {
         make_directory(&migration)?;
         let path = migration.join(role.as_str());
         make_directory(&path)?;
-        privacy::check_way(&path)?;
+        let path = fs::canonicalize(&path).map_err(io_error("read", &path))?;
         privacy::close_directory(&path)?;
         let lock = lock(&path)?;
         remove_leftovers(&path)?;
         privacy::close_files(&path)?;
-        Ok(Self { path, _lock: lock })
+        let doubt = privacy::doubt_way(&path);
+        if let Some(doubt) = &doubt {
+            tracing::warn!("{doubt}");
+        }
+        Ok(Self {
+            path,
+            doubt,
+            _lock: lock,
+        })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What its user is to be told of the way to it, if anything.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
     }
 
     /// The value in `file`, `None` if there is no such file. A torn or foreign one is an error.
@@ -271,6 +287,23 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         StateDir::open(root.path(), "m1", Role::Recv).unwrap();
         assert_eq!(mode(&path), 0o700);
+    }
+
+    #[test]
+    fn a_link_on_the_way_is_followed_once() {
+        let root = tempfile::tempdir().unwrap();
+        let [first, second, link] = ["first", "second", "link"].map(|name| root.path().join(name));
+        fs::create_dir(&first).unwrap();
+        std::os::unix::fs::symlink(&first, &link).unwrap();
+        let state = StateDir::open(&link, "m1", Role::Send).unwrap();
+        let real = fs::canonicalize(&first).unwrap().join("m1/send");
+        assert_eq!(state.path(), real);
+        fs::create_dir_all(second.join("m1/send")).unwrap();
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&second, &link).unwrap();
+        state.write("plan", &1).unwrap();
+        assert!(real.join("plan").exists());
+        assert!(!second.join("m1/send/plan").exists());
     }
 
     #[test]

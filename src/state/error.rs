@@ -42,24 +42,6 @@ pub enum StateError {
         path.display()
     )]
     Owner { path: PathBuf, owner: u32 },
-    #[error(
-        "`{}` belongs to another user (uid {owner}), who could put another state directory in place of `{}`; use one that is yours or root's all the way up (--state)",
-        path.display(), below.display()
-    )]
-    Above {
-        path: PathBuf,
-        owner: u32,
-        below: PathBuf,
-    },
-    #[error(
-        "everybody may write to `{}` (mode {mode:04o}), and put another state directory in place of `{}`; chmod o-w it or chmod +t it, or use another (--state)",
-        path.display(), below.display()
-    )]
-    Open {
-        path: PathBuf,
-        mode: u32,
-        below: PathBuf,
-    },
     #[error("`{}` is damaged ({what}); restore it, or reset the migration", path.display())]
     Torn { path: PathBuf, what: &'static str },
     #[error("`{}` is not pgpipe's {kind} file; move it away or give another --state", path.display())]

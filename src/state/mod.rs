@@ -6,7 +6,8 @@
 //!     <file>                       0600, replaced whole: temporary file, fsync, rename, fsync
 //! ```
 //!
-//! What others could read is closed to them at `open`; what they could write is refused.
+//! What others could read is closed to them at `open`; what they could write is refused, and where
+//! they could put another in the directory's place is told.
 
 mod aborted;
 mod directory;

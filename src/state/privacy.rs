@@ -1,8 +1,8 @@
 //! That a state directory is nobody else's: what others could read is closed to them, what they
-//! could write, or put something else in place of, is not believed. A checksum shows accidents, not
-//! intent.
+//! could write is not believed, and where they could put something else in its place is told. A
+//! checksum shows accidents, not intent.
 
-use std::fs::{self, Metadata, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -21,28 +21,35 @@ pub(super) fn close_directory(path: &Path) -> Result<(), StateError> {
     narrow(path, 0o700)
 }
 
-/// Refuses a directory above which somebody else could put another in its place: each on the way down
-/// to it is ours or root's, and nobody else may rename what is in it. Groups are trusted, as many a
-/// user has one of his own.
-pub(super) fn check_way(path: &Path) -> Result<(), StateError> {
-    let real = fs::canonicalize(path).map_err(io_error("read", path))?;
-    for above in real.ancestors().skip(1) {
-        let found = fs::metadata(above).map_err(io_error("read", above))?;
-        judge(above, &real, &found)?;
+/// Who could put another directory in place of this one, whose path leads through no link: each above
+/// it should be ours or root's, and nobody else should be able to rename what is in it. Groups are
+/// trusted, as many a user has one of his own.
+///
+/// A word of warning, no refusal: in a container, in a user namespace or on a network file system its
+/// user cannot have it otherwise.
+pub(super) fn doubt_way(path: &Path) -> Option<String> {
+    let doubts: Vec<_> = path.ancestors().skip(1).filter_map(doubt).collect();
+    if doubts.is_empty() {
+        return None;
     }
-    Ok(())
+    Some(format!(
+        "{}: others on this host could put another state directory in place of `{}`; \
+         where you do not trust them, use one that is yours or root's all the way up (--state)",
+        doubts.join(", "),
+        path.display()
+    ))
 }
 
-fn judge(above: &Path, below: &Path, found: &Metadata) -> Result<(), StateError> {
-    let (path, below) = (above.to_owned(), below.to_owned());
+fn doubt(above: &Path) -> Option<String> {
+    // What cannot be looked at stops nobody: the directory itself was found.
+    let found = fs::metadata(above).ok()?;
     let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+    let above = above.display();
     if !is_trusted(owner) {
-        return Err(StateError::Above { path, owner, below });
+        return Some(format!("`{above}` belongs to another user (uid {owner})"));
     }
-    if mode & EVERYBODY_WRITES != 0 && mode & STICKY == 0 {
-        return Err(StateError::Open { path, mode, below });
-    }
-    Ok(())
+    let is_open = mode & EVERYBODY_WRITES != 0 && mode & STICKY == 0;
+    is_open.then(|| format!("everybody may write to `{above}` (mode {mode:04o})"))
 }
 
 /// Root could do anything anyway.
@@ -105,6 +112,18 @@ mod tests {
             let error = close_files(root.path()).unwrap_err();
             assert!(matches!(error, StateError::Writable { .. }), "{error}");
             assert_eq!(mode(), open);
+        }
+    }
+
+    #[test]
+    fn a_way_that_everybody_may_change_is_doubted() {
+        let root = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(root.path()).unwrap();
+        let shown = format!("everybody may write to `{}`", root.display());
+        for (mode, is_doubted) in [(0o777, true), (0o1777, false), (0o775, false)] {
+            fs::set_permissions(&root, Permissions::from_mode(mode)).unwrap();
+            let doubt = doubt_way(&root.join("m1/send")).unwrap_or_default();
+            assert_eq!(doubt.contains(&shown), is_doubted, "{mode:o}: {doubt}");
         }
     }
 }

@@ -92,8 +92,7 @@ fn what_another_user_owns_is_not_believed() {
         return;
     }
     let run = Interrupted::new("owner");
-    let above = run.dbs.path("recv.state");
-    for path in [run.file("recv", "peer"), run.dir("recv"), above] {
+    for path in [run.file("recv", "peer"), run.dir("recv")] {
         chown(&path, Some(STRANGER), None).unwrap();
         let shown = path.display().to_string();
         run.refuses("recv", &[&shown, "another user (uid 54321)", "--state"]);
@@ -102,21 +101,48 @@ fn what_another_user_owns_is_not_believed() {
     run.completes();
 }
 
-/// In a directory that everybody may write, anybody could put his own in place of ours.
+/// In a directory that everybody may write, anybody could put his own in place of ours: as a volume of
+/// a container may be, whose user cannot change that.
 #[test]
-fn a_way_that_is_open_to_everybody_is_refused() {
+fn a_way_that_is_open_to_everybody_is_told() {
     let run = Interrupted::new("open_way");
     let above = run.dbs.path("recv.state");
     let before = mode(&above);
-    set(&above, 0o777);
-    let shown = above.display().to_string();
-    run.refuses("recv", &[&shown, "everybody may write", "chmod"]);
+    let shown = format!("everybody may write to `{}`", above.display());
     // As /tmp is; and a group of the user's own.
-    for harmless in [0o1777, 0o775] {
-        set(&above, harmless);
-        let recv = start_recv(&run.dbs, &["--give-up", "1s"]);
-        recv.wait().must_end(3);
+    for (open, is_told) in [(0o777, true), (0o1777, false), (0o775, false)] {
+        set(&above, open);
+        let end = start_recv(&run.dbs, &["--give-up", "1s"]).wait();
+        end.must_end(3);
+        let told = end.stderr.matches(&shown).count();
+        assert_eq!(told, usize::from(is_told), "{open:o}: {}", end.stderr);
     }
+    set(&above, 0o777);
+    run.completes();
     set(&above, before);
+}
+
+/// One line for all that is found on the way.
+#[test]
+fn a_way_that_is_another_users_is_told() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: this user can give no file away");
+        return;
+    }
+    let run = Interrupted::new("owned_way");
+    let state = run.dbs.path("recv.state");
+    let above = [state.join("main"), state];
+    for path in &above {
+        chown(path, Some(STRANGER), None).unwrap();
+    }
+    let end = start_recv(&run.dbs, &["--give-up", "1s"]).wait();
+    end.must_end(3);
+    let is_told = |line: &&str| line.contains("could put another state directory in place of");
+    let lines: Vec<_> = end.stderr.lines().filter(is_told).collect();
+    assert_eq!(lines.len(), 1, "{}", end.stderr);
+    for path in &above {
+        let shown = format!("`{}` belongs to another user (uid 54321)", path.display());
+        assert!(lines[0].contains(&shown), "{}", lines[0]);
+    }
     run.completes();
 }
