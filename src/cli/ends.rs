@@ -6,7 +6,7 @@ use super::place::{Place, Side, root};
 use super::{AbortOptions, Exit, MigrationOptions, StopOptions, fail};
 use crate::control::{self, Ending, Request};
 use crate::report::one_line;
-use crate::state::{ABORTED, Aborted, Standing, StateDir, glance};
+use crate::state::{ABORTED, Aborted, Standing, StateDir, StateError, glance};
 use crate::wire::Role;
 use crate::{recv, send};
 
@@ -106,16 +106,11 @@ fn wait(ending: &Ending, deadline: Instant) -> Result<(), String> {
 fn give_up(name: &str, side: &Side) -> Result<String, String> {
     // Whoever ended a moment ago has let the lock go.
     let root = side.dir.ancestors().nth(2).unwrap_or(&side.dir);
-    let state = match StateDir::open(root, name, side.role) {
-        Ok(state) => state,
+    let held = match StateDir::open(root, name, side.role) {
+        Ok(state) => note(&state, side.role)?,
+        // Root may not write there, and need not: that user's own process has noted it.
+        Err(StateError::Owner { .. }) if is_given_up(side) => let_go(side)?,
         Err(error) => return Err(give_up_unheard(side, &one_line(&error))),
-    };
-    let held = match side.role {
-        Role::Send => send::idle::abort(&state, BY).map_err(|error| one_line(&error))?,
-        Role::Recv => {
-            recv::idle::abort(&state, BY).map_err(|error| one_line(&error))?;
-            false
-        }
     };
     let aborted = glance(&side.dir, ABORTED).map_err(|error| one_line(&error))?;
     let standing = side.standing().map_err(|error| one_line(&error))?;
@@ -125,10 +120,35 @@ fn give_up(name: &str, side: &Side) -> Result<String, String> {
     })
 }
 
-/// Of a process that does not hear: what it holds on the source is let go all the same.
+/// Ends the keeper and writes down that the migration is given up; whether there was a keeper.
+fn note(state: &StateDir, role: Role) -> Result<bool, String> {
+    match role {
+        Role::Send => send::idle::abort(state, BY).map_err(|error| one_line(&error)),
+        Role::Recv => {
+            recv::idle::abort(state, BY).map_err(|error| one_line(&error))?;
+            Ok(false)
+        }
+    }
+}
+
+/// Whether nobody will go on here, as far as can be seen without the lock.
+fn is_given_up(side: &Side) -> bool {
+    let is_settled = side.standing().is_ok_and(|s| !s.is_under_way());
+    is_settled && matches!(side.live(), Ok(None))
+}
+
+/// Ends the keeper, if there is one; whether there was.
+fn let_go(side: &Side) -> Result<bool, String> {
+    match side.role {
+        Role::Send => send::release_keeper(&side.dir).map_err(|error| one_line(&error)),
+        Role::Recv => Ok(false),
+    }
+}
+
+/// What cannot be noted: what is held on the source is let go all the same.
 fn give_up_unheard(side: &Side, line: &str) -> String {
-    match (side.role, send::release_keeper(&side.dir)) {
-        (Role::Send, Ok(true)) => format!("{line}; its snapshot is released all the same"),
+    match let_go(side) {
+        Ok(true) => format!("{line}; its snapshot is released all the same"),
         _ => line.to_owned(),
     }
 }

@@ -38,8 +38,9 @@ pub enum StateError {
     )]
     Writable { path: PathBuf, mode: u32 },
     #[error(
-        "`{}` belongs to another user (uid {owner}); use a state directory of your own (--state)",
-        path.display()
+        "`{}` belongs to another user (uid {owner}); {}",
+        path.display(),
+        instead(*owner)
     )]
     Owner { path: PathBuf, owner: u32 },
     #[error("`{}` is damaged ({what}); restore it, or reset the migration", path.display())]
@@ -77,6 +78,17 @@ pub enum StateError {
         path.display()
     )]
     NoPairFile { path: PathBuf, seconds: u64 },
+}
+
+/// What to do about another user's directory; root can be that user.
+fn instead(owner: u32) -> String {
+    let own = "use a state directory of your own (--state)";
+    match rustix::process::geteuid().is_root() {
+        true => {
+            format!("run this as that user (for example with sudo -u '#{owner}'), or {own}")
+        }
+        false => own.to_owned(),
+    }
 }
 
 impl StateError {

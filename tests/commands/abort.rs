@@ -1,10 +1,13 @@
 //! Given up on either host: both sides roll back, the keeper is gone, and what is left is said.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::chown;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pgpipe::pg::{Client, ConnInfo};
-use rustix::process::Signal;
+use rustix::process::{Signal, geteuid};
 
 use crate::support::holds::{Hold, wait_until_held};
 use crate::support::{
@@ -212,6 +215,78 @@ fn of_a_send_that_does_not_answer() {
     gone.expect("the keeper ends");
     drop((send, recv));
     assert_quiet(&dbs);
+}
+
+/// Some user who is neither root nor whoever runs the tests.
+const STRANGER: u32 = 54321;
+
+/// Gives a side's state to another user, as that of a service is; false, with the reason printed, where
+/// that is not allowed.
+fn give(dbs: &Databases, side: &str, uid: u32) -> bool {
+    if !geteuid().is_root() {
+        eprintln!("skipped: this user can give no file away");
+        return false;
+    }
+    let dir = dbs.path(&format!("{side}.state/main/{side}"));
+    let files = fs::read_dir(&dir).unwrap();
+    let paths: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    for path in paths.iter().chain([&dir]) {
+        match chown(path, Some(uid), None) {
+            // A live side has replaced it.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            given => given.unwrap(),
+        }
+    }
+    true
+}
+
+/// The live processes do what is to be done, and root only looks.
+#[test]
+fn by_root_of_another_users_live_process() {
+    let dbs = Databases::new("abort_root", DATA);
+    let (send, recv) = under_way(&dbs);
+    for side in ["send", "recv"] {
+        if !give(&dbs, side, STRANGER) {
+            return;
+        }
+    }
+    let says = ["the snapshot is released", "no open transaction"];
+    answered(&dbs, "send").must(0, &says);
+    both_aborted(send, recv);
+    assert_quiet(&dbs);
+    pgpipe(&dbs, "send", &["abort"]).must(0, &says);
+    pgpipe(&dbs, "recv", &["abort"]).must(0, &["no open transaction", "with recv's --target"]);
+}
+
+/// Nobody has noted it, and root's file would be in that user's way.
+#[test]
+fn by_root_of_another_users_dead_process() {
+    let dbs = Databases::new("abort_root_dead", DATA);
+    let (send, recv) = under_way(&dbs);
+    for run in [send, recv] {
+        run.kill();
+    }
+    for side in ["send", "recv"] {
+        if !give(&dbs, side, STRANGER) {
+            return;
+        }
+    }
+    let says = [
+        "another user (uid 54321)",
+        "run this as",
+        "sudo -u '#54321'",
+    ];
+    let said = pgpipe(&dbs, "send", &["abort"]);
+    said.must(1, &says).must(1, &["is released all the same"]);
+    pgpipe(&dbs, "recv", &["abort"]).must(1, &says);
+    let target = dbs.target_conninfo();
+    let reset = ["reset", "main", "--yes", "--target", &target];
+    pgpipe(&dbs, "recv", &reset).must(1, &says);
+    assert_quiet(&dbs);
+    for side in ["send", "recv"] {
+        give(&dbs, side, 0);
+        pgpipe(&dbs, side, &["abort"]).must(0, &["no open transaction"]);
+    }
 }
 
 #[test]
