@@ -159,6 +159,14 @@ impl From<WorkError> for RecvError {
 }
 
 impl RecvError {
+    /// The same where nothing is there yet that could go on.
+    pub(super) fn at_the_start(self, is_new: bool) -> Self {
+        match is_new {
+            true => Self::AtTheStart(Box::new(self)),
+            false => self,
+        }
+    }
+
     /// Whether the same command can go on later (exit code 3).
     pub fn is_resumable(&self) -> bool {
         match self {

@@ -99,11 +99,7 @@ impl Options {
 
 /// Runs recv until the migration is finished, stopped or failed.
 pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvError> {
-    let state = StateDir::open(&options.state, &options.migration, Role::Recv)?;
-    let state = Arc::new(state);
-    if let Some(doubt) = state.doubt() {
-        (display.say)(doubt);
-    }
+    let state = open_state(&options, &display)?;
     let _control = control::serve(state.path(), Role::Recv, &display);
     let record = Record::load(&state)?;
     if let Some(outcome) = acknowledged(&record, &options) {
@@ -120,7 +116,8 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
     };
     let level = ChunkParams::default().level.unwrap_or(1);
     let budget = Budget::derive(options.memory, options.jobs, level);
-    let mut peering = open(&state, &options, &budget, &display).await?;
+    let peering = open(&state, &options, &budget, &display).await;
+    let mut peering = peering.map_err(|error| error.at_the_start(record.id.is_none()))?;
     if let Some(code) = peering.code()? {
         (display.say)(&invitation(&options, code, peering.local_addr()));
     }
@@ -134,6 +131,17 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
         Aborted::note(&context.state, by, *told, chunks)?;
     }
     result
+}
+
+fn open_state(options: &Options, display: &Display) -> Result<Arc<StateDir>, RecvError> {
+    let (root, migration) = (&options.state, &options.migration);
+    let opened = StateDir::open(root, migration, Role::Recv);
+    let state = opened
+        .map_err(|error| RecvError::from(error).at_the_start(!Record::exists(root, migration)))?;
+    if let Some(doubt) = state.doubt() {
+        (display.say)(doubt);
+    }
+    Ok(Arc::new(state))
 }
 
 fn acknowledged(record: &Record, options: &Options) -> Option<Outcome> {
@@ -311,8 +319,8 @@ async fn look(
     let mut stop = display.stop.clone();
     tokio::select! {
         inspected = inspect(options, record) => match inspected {
-            Err(error) if record.id.is_none() => Err(RecvError::AtTheStart(Box::new(error))),
-            inspected => inspected.map(Some),
+            Err(error) => Err(error.at_the_start(record.id.is_none())),
+            Ok(inspected) => Ok(Some(inspected)),
         },
         _ = stop.wait_for(|&stop| stop) => Ok(None),
     }

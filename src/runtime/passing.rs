@@ -51,17 +51,22 @@ const WORDS: [&str; 30] = [
     "Input/output error",
 ];
 
+/// Whether a disk is full, or a quota of it.
+pub fn is_full(error: &io::Error) -> bool {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    full.contains(&error.kind())
+}
+
 /// Whether the system has no room, memory, process or file to give now.
 pub fn is_passing(error: &io::Error) -> bool {
     let short = [Errno::MFILE, Errno::NFILE];
     let kinds = [
-        io::ErrorKind::StorageFull,
-        io::ErrorKind::QuotaExceeded,
         io::ErrorKind::OutOfMemory,
         // A process that cannot be started now.
         io::ErrorKind::WouldBlock,
     ];
-    kinds.contains(&error.kind())
+    is_full(error)
+        || kinds.contains(&error.kind())
         || Errno::from_io_error(error).is_some_and(|errno| short.contains(&errno))
 }
 

@@ -51,11 +51,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs send until the migration is finished, stopped or failed.
 pub async fn run(mut options: Options, display: Display) -> Result<Outcome, SendError> {
-    let state = StateDir::open(&options.state, &options.migration, Role::Send)?;
-    let state = Arc::new(state);
-    if let Some(doubt) = state.doubt() {
-        (display.say)(doubt);
-    }
+    let state = open_state(&options, &display)?;
     let _control = control::serve(state.path(), Role::Send, &display);
     let record = Record::load(&state)?;
     if let Some(outcome) = record.as_ref().and_then(finished) {
@@ -80,6 +76,17 @@ pub async fn run(mut options: Options, display: Display) -> Result<Outcome, Send
     Box::pin(sessions(context, peering)).await
 }
 
+fn open_state(options: &Options, display: &Display) -> Result<Arc<StateDir>, SendError> {
+    let (root, migration) = (&options.state, &options.migration);
+    let opened = StateDir::open(root, migration, Role::Send);
+    let state = opened
+        .map_err(|error| SendError::from(error).at_the_start(!Record::exists(root, migration)))?;
+    if let Some(doubt) = state.doubt() {
+        (display.say)(doubt);
+    }
+    Ok(Arc::new(state))
+}
+
 /// Looks at the source and writes down what this migration is; what an earlier start selected
 /// goes into the options.
 async fn begin(
@@ -90,20 +97,16 @@ async fn begin(
 ) -> Result<(Record, Inspected), SendError> {
     let is_new = record.is_none();
     let is_unprepared = record.as_ref().is_none_or(|r| r.prepared.is_none());
-    let inspected = match inspect(options, is_unprepared).await {
-        Err(error) if is_new => return Err(SendError::AtTheStart(Box::new(error))),
-        inspected => inspected?,
-    };
+    let inspected = inspect(options, is_unprepared).await;
+    let inspected = inspected.map_err(|error| error.at_the_start(is_new))?;
     for object in inspected.hidden.iter().filter(|_| is_new) {
         let (what, why) = (&object.object, &object.message);
         (display.say)(&format!("will be skipped: {what}: {why}"));
     }
     let mut record = own(record, &inspected.source, options)?;
     record.sharing = options.snapshot;
-    match record.save(state) {
-        Err(error) if is_new => return Err(SendError::AtTheStart(Box::new(error.into()))),
-        saved => saved?,
-    }
+    let saved = record.save(state);
+    saved.map_err(|error| SendError::from(error).at_the_start(is_new))?;
     options.selection = record.selection.clone();
     options.terms = record.terms.clone();
     Ok((record, inspected))

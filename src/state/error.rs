@@ -22,6 +22,12 @@ pub enum StateError {
         path: PathBuf,
         source: io::Error,
     },
+    #[error("cannot {action} `{}` now; start again when that has passed", path.display())]
+    Short {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error(
         "migration name `{name}` cannot be a directory; use up to {limit} letters, digits, \
          dots, dashes and underscores, a letter or digit first"
@@ -94,7 +100,7 @@ fn instead(owner: u32) -> String {
 impl StateError {
     /// Whether the same may go well later: a disk is full, or the like.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::NoRoom { .. })
+        matches!(self, Self::NoRoom { .. } | Self::Short { .. })
     }
 }
 
@@ -105,8 +111,15 @@ pub(super) fn io_error(
 ) -> impl FnOnce(io::Error) -> StateError {
     move |source| {
         let path = path.as_ref().to_owned();
+        if passing::is_full(&source) {
+            return StateError::NoRoom {
+                action,
+                path,
+                source,
+            };
+        }
         match passing::is_passing(&source) {
-            true => StateError::NoRoom {
+            true => StateError::Short {
                 action,
                 path,
                 source,
@@ -117,5 +130,32 @@ pub(super) fn io_error(
                 source,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn room_is_asked_for_only_where_it_is_missing() {
+        let told = |errno: Errno| {
+            let error = io_error("write", "/x/plan")(errno.into());
+            (error.is_passing(), error.to_string())
+        };
+        for errno in [Errno::NOSPC, Errno::DQUOT] {
+            let line = "cannot write `/x/plan` now; make room there, and start again";
+            assert_eq!(told(errno), (true, line.to_owned()), "{errno}");
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN] {
+            let line = "cannot write `/x/plan` now; start again when that has passed";
+            assert_eq!(told(errno), (true, line.to_owned()), "{errno}");
+        }
+        assert_eq!(
+            told(Errno::ACCESS),
+            (false, "cannot write `/x/plan`".to_owned())
+        );
     }
 }

@@ -1,18 +1,15 @@
 //! What passes ends a run that takes a new snapshot with exit code 3; the next one goes on.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use pgpipe::demo::cluster::{Cluster, ClusterOptions};
 use pgpipe::pg::{Client, ConnInfo};
 
 use crate::journal::{assert_kept, wait_for_chunks};
 use crate::support::holds::Hold;
-use crate::support::{Databases, Run, poll, start_recv, start_send};
+use crate::support::{Databases, Disk, Run, poll, start_recv, start_send};
 use crate::{DATA, LIMIT, SLOW, finish, kill_all, kill_keeper, start_both};
 
 /// A program of PostgreSQL, named `REAL` in the script that stands for it; `DIR` is the test's.
@@ -173,42 +170,6 @@ fn recvs_pg_restore_is_killed() {
     let (send, recv) = start_both(&dbs, &[]);
     let (_, after) = finish(&dbs, send, recv);
     assert_kept(&before, &after);
-}
-
-/// A file system of its own, which becomes full.
-struct Disk(PathBuf);
-
-impl Disk {
-    /// None, with the reason printed, where nothing may be mounted.
-    fn mount(path: PathBuf) -> Option<Self> {
-        fs::create_dir(&path).unwrap();
-        let options = ["-t", "tmpfs", "-o", "size=8M,mode=0700", "tmpfs"];
-        if !run("mount", &options, &path) {
-            eprintln!("skipped: a tmpfs cannot be mounted here");
-            return None;
-        }
-        Some(Self(path))
-    }
-
-    fn fill(&self) {
-        let mut filler = File::create(self.0.join("filler")).unwrap();
-        while filler.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.0.join("filler")).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        run("umount", &["-l"], &self.0);
-    }
-}
-
-fn run(program: &str, args: &[&str], path: &Path) -> bool {
-    let output = Command::new(program).args(args).arg(path).output();
-    output.is_ok_and(|output| output.status.success())
 }
 
 #[test]

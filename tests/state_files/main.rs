@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod flaws;
+mod full;
 mod interrupted;
 mod modes;
 mod recv;

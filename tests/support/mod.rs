@@ -14,6 +14,7 @@
 
 mod databases;
 mod dice;
+mod disk;
 pub(crate) mod holds;
 pub(crate) mod journal;
 mod pair;
@@ -26,6 +27,7 @@ mod traces;
 pub(crate) use self::{
     databases::{Databases, TWO_TABLES},
     dice::Dice,
+    disk::Disk,
     pair::{migrate, start_recv, start_send, start_side, start_under},
     process::{End, Run, poll},
     relay::{CLEAR, CUT, Counts, Relay, STALL, Way, Weather},
