@@ -4,9 +4,11 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
@@ -18,6 +20,10 @@ use crate::wire::Role;
 const LOCK_FILE: &str = "lock";
 /// Begins the name of a file that is being written; what a crash leaves is removed at `open`.
 const TEMPORARY_PREFIX: &str = ".new-";
+/// How long the lock may outlive the process that had it: a child that it was about to start has the
+/// lock too until it is another program.
+const LEGACY: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(20);
 /// Leaves room for suffixes within the 255 bytes of a file name.
 const NAME_LIMIT: usize = 100;
 
@@ -201,15 +207,22 @@ fn lock(directory: &Path) -> Result<File, StateError> {
         .mode(0o600)
         .open(&path)
         .map_err(io_error("open", &path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            return Err(StateError::Locked {
-                path: directory.to_owned(),
-                holder: holder(&mut file),
-            });
+    let begun = Instant::now();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            Err(Errno::WOULDBLOCK) => {
+                let holder = holder(&mut file);
+                if holder.is_some_and(is_alive) || begun.elapsed() > LEGACY {
+                    return Err(StateError::Locked {
+                        path: directory.to_owned(),
+                        holder: holder.map(Pid::as_raw_pid),
+                    });
+                }
+                std::thread::sleep(PAUSE);
+            }
+            Err(errno) => return Err(io_error("lock", &path)(errno.into())),
         }
-        Err(errno) => return Err(io_error("lock", &path)(errno.into())),
     }
     note_holder(&mut file).map_err(io_error("write", &path))?;
     Ok(file)
@@ -222,13 +235,17 @@ fn note_holder(file: &mut File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-fn holder(file: &mut File) -> String {
+/// The process that has the lock, once it has said so.
+fn holder(file: &mut File) -> Option<Pid> {
     let mut text = String::new();
-    let read = file.take(20).read_to_string(&mut text);
-    match (read, text.trim().parse::<u32>()) {
-        (Ok(_), Ok(pid)) => format!("process {pid}"),
-        _ => "another process".to_owned(),
-    }
+    file.rewind().ok()?;
+    file.take(20).read_to_string(&mut text).ok()?;
+    Pid::from_raw(text.trim().parse().ok()?)
+}
+
+/// One of another user is alive too.
+fn is_alive(pid: Pid) -> bool {
+    test_kill_process(pid) != Err(Errno::SRCH)
 }
 
 fn remove_leftovers(directory: &Path) -> Result<(), StateError> {
@@ -304,6 +321,24 @@ mod tests {
         state.write("plan", &1).unwrap();
         assert!(real.join("plan").exists());
         assert!(!second.join("m1/send/plan").exists());
+    }
+
+    /// What a killed process was about to start has its lock for a moment longer.
+    #[test]
+    fn the_lock_of_the_dead_is_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let path = StateDir::open(root.path(), "m1", Role::Send).unwrap().path;
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        fs::write(path.join(LOCK_FILE), format!("{}\n", dead.id())).unwrap();
+        let left = File::open(path.join(LOCK_FILE)).unwrap();
+        flock(&left, FlockOperation::LockExclusive).unwrap();
+        let child = std::thread::spawn(move || {
+            std::thread::sleep(PAUSE * 5);
+            drop(left);
+        });
+        StateDir::open(root.path(), "m1", Role::Send).unwrap();
+        child.join().unwrap();
     }
 
     #[test]

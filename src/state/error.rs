@@ -34,10 +34,11 @@ pub enum StateError {
     )]
     Name { name: String, limit: usize },
     #[error(
-        "`{}` is in use by {holder}; wait for it, stop it, or take another --migration",
-        path.display()
+        "`{}` is in use by {}; wait for it, stop it, or take another --migration",
+        path.display(),
+        holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
     )]
-    Locked { path: PathBuf, holder: String },
+    Locked { path: PathBuf, holder: Option<i32> },
     #[error(
         "others may write to `{}` (mode {mode:03o}); make sure that nobody has, then chmod go= it",
         path.display()
