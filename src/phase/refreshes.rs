@@ -181,4 +181,39 @@ mod tests {
         let mut views = Refreshes::new([vec![1, 0, 7], vec![0]]);
         assert_eq!(views.next_view(), Some(0));
     }
+    /// As by a builder that has found no connection for it.
+    #[test]
+    fn a_view_that_is_given_back_is_handed_out_again() {
+        let mut views = Refreshes::new([vec![], vec![]]);
+        assert_eq!(views.next_view(), Some(0));
+        views.give_back(0);
+        assert!(!views.are_settled());
+        assert_eq!([views.next_view(), views.next_view()], [Some(0), Some(1)]);
+        assert!(views.refused(0), "it was not its last try");
+        views.refreshed(1);
+        assert_eq!(views.next_view(), Some(0));
+        views.refreshed(0);
+        assert_eq!(views.next_view(), None);
+        assert!(views.are_settled());
+    }
+
+    #[test]
+    fn a_view_that_is_given_back_at_its_last_try_still_has_it() {
+        let mut views = Refreshes::new([vec![], vec![]]);
+        for place in [0, 1] {
+            assert_eq!(views.next_view(), Some(place));
+            assert!(views.refused(place));
+        }
+        assert_eq!(views.next_view(), Some(0), "for the last time");
+        views.give_back(0);
+        assert!(!views.are_settled());
+        assert_eq!(views.next_view(), Some(0));
+        assert!(!views.refused(0), "its last try");
+        assert_eq!(views.next_view(), Some(1));
+        views.give_back(1);
+        assert_eq!(views.next_view(), Some(1));
+        assert!(!views.refused(1));
+        assert_eq!(views.next_view(), None);
+        assert!(views.are_settled());
+    }
 }
