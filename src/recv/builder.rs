@@ -2,7 +2,7 @@
 //! the rest. Belongs to the migration, not to a connection: it goes on while the link is down.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -17,6 +17,9 @@ use crate::sink::ddl::{self, DdlError, Restored, Restorer, Schema};
 use crate::sink::finish::{self, Refreshed};
 use crate::sink::journal::{Journal, JournalError};
 use crate::wire::message::Refresh;
+
+/// How often a thread that leaves its work to others looks whether one of them has left it a connection.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Why building stopped; entries that the server refuses are recorded instead.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,8 @@ struct Shared {
     progress: Mutex<Progress>,
     changed: Condvar,
     brake: Brake,
+    /// Its threads that have a connection.
+    connected: Arc<Company>,
     built: watch::Sender<Built>,
 }
 
@@ -94,6 +99,10 @@ struct Progress {
     schedule: Schedule,
     /// Send may still take a new snapshot: the rows are not to be made durable now.
     data_is_open: bool,
+    /// Somebody makes them durable.
+    data_ends: bool,
+    /// The thread that is there to make them durable has found no connection: who has one is to do it.
+    end_is_left: bool,
     /// Their turn is when all else is there but materialized views and event triggers.
     owners: Owners,
     /// And then theirs.
@@ -132,6 +141,8 @@ impl Builder {
         let progress = Progress {
             schedule,
             data_is_open: false,
+            data_ends: false,
+            end_is_left: false,
             owners: Owners::Due,
             refreshes: Refreshes::new(site.refresh.iter().map(|r| r.after.clone())),
             stopped: false,
@@ -144,16 +155,15 @@ impl Builder {
             progress: Mutex::new(progress),
             changed: Condvar::new(),
             brake: Brake::default(),
+            connected: Arc::default(),
         });
         let mut workers = Workers::new();
-        let builders = Arc::default();
         for number in 0..jobs {
-            spawn(&mut workers, &shared, number, Shared::next, &builders);
+            spawn(&mut workers, &shared, number, Shared::next);
         }
-        // An index may take hours; what makes the rows durable waits for none, and a builder that has
-        // a connection may itself wait for that.
-        let alone = Arc::default();
-        spawn(&mut workers, &shared, jobs, Shared::end_of_data, &alone);
+        // An index may take hours; what makes the rows durable waits for none, but where there is no
+        // connection to spare: then for the first builder that has one and ends what it is at.
+        spawn(&mut workers, &shared, jobs, Shared::end_of_data);
         Self {
             shared,
             _workers: workers,
@@ -206,6 +216,11 @@ impl Drop for Builder {
 }
 
 impl Progress {
+    /// All rows are there and are to be made durable.
+    fn is_end_due(&self) -> bool {
+        self.schedule.awaits_end_of_data() && !self.data_is_open && !self.data_ends
+    }
+
     fn built(&self) -> Built {
         let counts = self.schedule.counts();
         let done = counts.done + counts.failed;
@@ -218,20 +233,14 @@ impl Progress {
     }
 }
 
-/// Where a thread has its work from; waits for it. Nothing when none is left.
-type Next = fn(&Shared) -> Option<Work>;
+/// Where a thread, which may be connected, has its work from; waits for it. Nothing when none is left.
+type Next = fn(&Shared, bool) -> Option<Work>;
 
-fn spawn(
-    workers: &mut Workers,
-    shared: &Arc<Shared>,
-    number: usize,
-    next: Next,
-    company: &Arc<Company>,
-) {
+fn spawn(workers: &mut Workers, shared: &Arc<Shared>, number: usize, next: Next) {
     let (building, ending) = (Arc::clone(shared), Arc::clone(shared));
     let seat = Seat {
         restorer: None,
-        patience: Patience::among(company).beside(&shared.site.writers),
+        patience: Patience::among(&shared.connected).beside(&shared.site.writers),
         slot: shared.brake.slot(),
     };
     workers.spawn(
@@ -251,7 +260,7 @@ struct Seat {
 
 /// One thread: connects with its first work, ends when nothing is left.
 fn build(shared: &Shared, number: usize, next: Next, mut seat: Seat) -> Result<(), BuildError> {
-    'works: while let Some(work) = next(shared) {
+    'works: while let Some(work) = next(shared, seat.restorer.is_some()) {
         while let Err(error) = perform(shared, number, &mut seat, &work) {
             if !error.is_momentary() {
                 return Err(error);
@@ -259,15 +268,18 @@ fn build(shared: &Shared, number: usize, next: Next, mut seat: Seat) -> Result<(
             seat.restorer = None;
             tracing::warn!(error = one_line(&error), "building again");
             let others = error.is_crowded().then(|| seat.patience.stand_back());
-            let others = others.flatten();
-            let pause = seat.patience.again(false).or(others).ok_or(error)?;
-            if others.is_some() {
+            if let Some(pause) = others.flatten() {
                 // Who has a connection may do it meanwhile.
                 shared.give_back(&work);
-                shared.pause(pause);
+                shared.stand_back(pause, &seat.patience);
                 continue 'works;
             }
+            let pause = seat.patience.again(false).ok_or(error)?;
             shared.pause(pause);
+            if matches!(work, Work::EndOfData) {
+                // Another thread may have done it by now.
+                continue 'works;
+            }
         }
         seat.patience.renew();
     }
@@ -322,11 +334,14 @@ fn connect(shared: &Shared, number: usize, slot: &Slot) -> Result<Restorer, Buil
 
 impl Shared {
     /// Waits for work; nothing when all is done or the builder was stopped.
-    fn next(&self) -> Option<Work> {
+    fn next(&self, is_connected: bool) -> Option<Work> {
         let mut progress = lock(&self.progress);
         loop {
             if progress.stopped {
                 return None;
+            }
+            if is_connected && progress.end_is_left && progress.is_end_due() {
+                return Some(Work::EndOfData);
             }
             if let Some(task) = progress.schedule.next_task() {
                 return Some(Work::Task(task));
@@ -355,24 +370,43 @@ impl Shared {
     }
 
     /// Waits until the rows are to be made durable.
-    fn end_of_data(&self) -> Option<Work> {
-        let is_due = |p: &Progress| p.schedule.awaits_end_of_data() && !p.data_is_open;
-        let waits = |p: &mut Progress| !p.stopped && !p.schedule.has_data_ended() && !is_due(p);
+    fn end_of_data(&self, _is_connected: bool) -> Option<Work> {
+        let waits =
+            |p: &mut Progress| !p.stopped && !p.schedule.has_data_ended() && !p.is_end_due();
         let progress = self.changed.wait_while(lock(&self.progress), waits);
         let progress = progress.unwrap_or_else(PoisonError::into_inner);
-        (!progress.stopped && is_due(&progress)).then_some(Work::EndOfData)
+        (!progress.stopped && progress.is_end_due()).then_some(Work::EndOfData)
     }
 
+    /// Nothing where another thread is at it by now, or send may come with a new snapshot again: to find
+    /// a connection may have taken long.
     fn end_data(&self, restorer: &mut Restorer) -> Result<(), BuildError> {
+        let mut is_ours = false;
+        self.change(|progress| {
+            is_ours = progress.is_end_due();
+            progress.data_ends |= is_ours;
+        });
+        if !is_ours {
+            return Ok(());
+        }
+        let ended = self.make_durable(restorer);
+        self.change(|progress| {
+            progress.data_ends = false;
+            if ended.is_ok() {
+                progress.schedule.end_data();
+            }
+        });
+        ended
+    }
+
+    fn make_durable(&self, restorer: &mut Restorer) -> Result<(), BuildError> {
         let (journal, plan) = (&self.site.journal, &self.site.plan);
         // A crash of the server since the last commit may have taken some of them back.
         let committed = journal.read(restorer.client())?.committed(plan);
         if committed.len() != plan.chunks.len() {
             return Err(BuildError::TakenBack);
         }
-        finish::end_data(restorer.client(), journal)?;
-        self.change(|progress| progress.schedule.end_data());
-        Ok(())
+        Ok(finish::end_data(restorer.client(), journal)?)
     }
 
     fn end(&self, task: &Task, restored: &Restored) {
@@ -388,19 +422,31 @@ impl Shared {
     fn give_back(&self, work: &Work) {
         self.change(|progress| match work {
             Work::Task(task) => progress.schedule.give_back(task),
-            // Still due by itself.
-            Work::EndOfData => {}
+            Work::EndOfData => progress.end_is_left = true,
             Work::Owners => progress.owners = Owners::Due,
             Work::Refresh(place) => progress.refreshes.give_back(*place),
         });
     }
 
-    /// Waits, but not where the builder is stopped, or others have done all that was left.
-    fn pause(&self, pause: Duration) {
+    /// Waits, but not where the builder is stopped, or others have done all that was left. Whether it
+    /// has waited to the end.
+    fn pause(&self, pause: Duration) -> bool {
         let progress = lock(&self.progress);
         let going = |p: &mut Progress| !p.stopped && !p.schedule.is_over();
         let waited = self.changed.wait_timeout_while(progress, pause, going);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// The same, until one of those that it waits for may have left it a connection.
+    fn stand_back(&self, pause: Duration, patience: &Patience) {
+        let until = Instant::now() + pause;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let is_over = left.is_zero() || patience.has_anybody_left();
+            if is_over || !self.pause(left.min(LOOK)) {
+                return;
+            }
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Progress)) {
