@@ -11,8 +11,8 @@ use rustix::io::Errno;
 /// program. Other signals are its own faults.
 const ENDED_BY_OTHERS: [i32; 4] = [1, 2, 9, 15];
 
-/// How libpq, the system and a server tell what passes, in English: programs run with LC_ALL=C, and a
-/// server's own messages are looked for by SQLSTATE wherever it can be seen.
+/// How libpq, the system and a server tell what passes, in English: programs run with LC_ALL=C, but a
+/// server speaks the language of its lc_messages. Wherever SQLSTATE can be seen that is looked at.
 const WORDS: [&str; 30] = [
     // libpq, and class 08
     "Is the server running",

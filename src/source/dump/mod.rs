@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::pg::PgError;
 use crate::runtime::passing;
@@ -20,6 +21,9 @@ pub use through::dump_through;
 
 /// In the server's hint, whatever its language, where no lock slot is left.
 const LOCK_HINT: &str = "max_locks_per_transaction";
+
+/// For a lock. Behind somebody who waits for ACCESS EXCLUSIVE it would wait for ever.
+const LOCK_WAIT: Duration = Duration::from_secs(600);
 
 /// What comes into the archive. Owners, privileges and tablespaces always do: they are left out,
 /// where wished, when it is restored.
@@ -101,6 +105,7 @@ pub fn dump_schema(
 pub struct Dump {
     tool: Tool,
     out: PathBuf,
+    began: Instant,
     process: Arc<Mutex<Process>>,
     stderr: Option<std::process::ChildStderr>,
 }
@@ -149,6 +154,7 @@ impl Dump {
         Ok(Self {
             tool: tool.clone(),
             out: out.to_owned(),
+            began: Instant::now(),
             stderr: child.stderr.take(),
             process: Arc::new(Mutex::new(Process {
                 child,
@@ -187,7 +193,7 @@ impl Dump {
         if !status.success() {
             return Err(match stderr.contains(LOCK_HINT) {
                 true => DumpError::Locks,
-                false => self.failed(status, stderr),
+                false => failure(&self.tool, status, stderr, self.began.elapsed()),
             });
         }
         let file = self.out.metadata().map_err(|source| DumpError::Read {
@@ -200,21 +206,23 @@ impl Dump {
             bytes: file.len(),
         })
     }
+}
 
-    fn failed(&self, status: ExitStatus, stderr: String) -> DumpError {
-        let program = self.tool.path.clone();
-        match passing::has_passing_cause(status, &stderr) {
-            true => DumpError::Passing {
-                program,
-                status,
-                stderr,
-            },
-            false => DumpError::Failed {
-                program,
-                status,
-                stderr,
-            },
-        }
+/// A server may tell in any language that pg_dump has waited too long for a lock: after so long every
+/// failure may be that one.
+fn failure(tool: &Tool, status: ExitStatus, stderr: String, ran: Duration) -> DumpError {
+    let program = tool.path.clone();
+    match passing::has_passing_cause(status, &stderr) || ran >= LOCK_WAIT {
+        true => DumpError::Passing {
+            program,
+            status,
+            stderr,
+        },
+        false => DumpError::Failed {
+            program,
+            status,
+            stderr,
+        },
     }
 }
 
@@ -253,8 +261,7 @@ fn arguments(snapshot: Option<&str>, options: &DumpOptions, out: &Path) -> Vec<O
         "--format=custom".into(),
         "--schema-only".into(),
         "--no-password".into(),
-        // Behind somebody who waits for ACCESS EXCLUSIVE it would wait for ever.
-        "--lock-wait-timeout=10min".into(),
+        format!("--lock-wait-timeout={}s", LOCK_WAIT.as_secs()).into(),
         "--encoding=UTF8".into(),
     ];
     arguments.extend(snapshot.map(|name| format!("--snapshot={name}").into()));
@@ -319,6 +326,19 @@ mod tests {
         let error = dump_schema(&tool, &[], "x", &DumpOptions::default(), &out).unwrap_err();
         assert!(error.is_passing());
         assert!(error.to_string().contains("start both again"), "{error}");
+    }
+
+    /// lc_messages of the server's, which no plain role may set.
+    #[test]
+    fn a_lock_is_waited_for_too_long_in_any_language() {
+        use std::os::unix::process::ExitStatusExt;
+        let (_dir, tool) = script("");
+        let words = "FEHLER:  storniere Anfrage wegen Zeitüberschreitung der Anfrage";
+        let after = |ran| failure(&tool, ExitStatus::from_raw(1 << 8), words.to_owned(), ran);
+        assert!(after(LOCK_WAIT).is_passing());
+        assert!(!after(Duration::from_secs(1)).is_passing());
+        let limit = arguments(None, &DumpOptions::default(), Path::new("x"));
+        assert!(limit.contains(&"--lock-wait-timeout=600s".into()));
     }
 
     #[test]
