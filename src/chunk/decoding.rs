@@ -1,4 +1,5 @@
-//! A plan out of bytes that a peer has sent: no more memory than a plan can need.
+//! A plan as bytes, and out of bytes that a peer has sent: no more memory than a plan can need. No plan is
+//! made that could not be taken.
 //!
 //! ```text
 //! plan   count: varint | tables | count: varint | chunks
@@ -8,6 +9,7 @@
 
 use std::mem::size_of;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Chunk, Part, Plan};
@@ -16,14 +18,15 @@ use crate::schema::{Ancestor, ColumnType, Table};
 /// What a plan takes at most beside its text: 100,000 tables of 30 columns with their types take
 /// 400 MiB, the 16,384 chunks of 128 MiB that are 2 TiB take 2 MiB.
 const MEMORY_LIMIT: usize = 512 << 20;
-/// Encoded bytes of one table: 1,600 columns with their types take 300 KiB.
+/// Encoded bytes of one table: 1,600 columns with their types take 300 KiB. Bounds of partitions are short
+/// ([`Ancestor::bound`]).
 const TABLE_LIMIT: usize = 2 << 20;
 /// Encoded bytes of one chunk: 64 parts, each with the longest name of a key, take 6 KiB.
 const CHUNK_LIMIT: usize = 64 << 10;
 /// What a short text takes of the allocator beside its own bytes.
 const ALLOCATION: usize = 16;
 
-/// Why bytes are no plan that can be taken.
+/// Why bytes are no plan that can be taken, or a plan is none that could be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     #[error("the plan cannot be decoded")]
@@ -35,6 +38,21 @@ pub enum PlanError {
 }
 
 impl Plan {
+    /// Bytes of a plan: one of 10,000 tables and 100,000 chunks takes 5 MiB.
+    pub const ENCODED_LIMIT: u64 = 256 << 20;
+
+    /// The bytes that [`Self::decode`] takes.
+    pub fn encode(&self) -> Result<Vec<u8>, PlanError> {
+        let mut room = Room(MEMORY_LIMIT);
+        room.take_list(&self.tables, TABLE_LIMIT, of_table)?;
+        room.take_list(&self.chunks, CHUNK_LIMIT, of_chunk)?;
+        let bytes = postcard::to_stdvec(self).expect("a plan is plain data");
+        match bytes.len() as u64 <= Self::ENCODED_LIMIT {
+            true => Ok(bytes),
+            false => Err(PlanError::TooLarge),
+        }
+    }
+
     /// The plan that these bytes are the postcard of, and nothing behind it. Whether it is sound is
     /// another question.
     pub fn decode(bytes: &[u8]) -> Result<Self, PlanError> {
@@ -44,7 +62,7 @@ impl Plan {
     fn decode_within(bytes: &[u8], memory: usize) -> Result<Self, PlanError> {
         let mut reader = Reader {
             rest: bytes,
-            memory,
+            room: Room(memory),
         };
         let tables = reader.list(TABLE_LIMIT, of_table)?;
         let chunks = reader.list(CHUNK_LIMIT, of_chunk)?;
@@ -55,10 +73,39 @@ impl Plan {
     }
 }
 
+/// Memory that is left for a plan.
+struct Room(usize);
+
+impl Room {
+    /// A list that is to be encoded, by the same rules as one that is read.
+    fn take_list<T: Serialize>(
+        &mut self,
+        list: &[T],
+        limit: usize,
+        memory_of: fn(&T) -> usize,
+    ) -> Result<(), PlanError> {
+        self.charge(size_of_val(list))?;
+        for element in list {
+            self.charge(memory_of(element))?;
+            let bytes = postcard::to_stdvec(element).expect("a plan is plain data");
+            if bytes.len() > limit {
+                return Err(PlanError::TooLarge);
+            }
+        }
+        Ok(())
+    }
+
+    fn charge(&mut self, bytes: usize) -> Result<(), PlanError> {
+        let left = self.0.checked_sub(bytes);
+        self.0 = left.ok_or(PlanError::TooLarge)?;
+        Ok(())
+    }
+}
+
 /// What is not read yet, and the memory that is left for it.
 struct Reader<'a> {
     rest: &'a [u8],
-    memory: usize,
+    room: Room,
 }
 
 impl Reader<'_> {
@@ -74,11 +121,11 @@ impl Reader<'_> {
         if count > self.rest.len() {
             return Err(PlanError::Malformed);
         }
-        self.charge(count.saturating_mul(size_of::<T>()))?;
+        self.room.charge(count.saturating_mul(size_of::<T>()))?;
         let mut list = Vec::with_capacity(count);
         for _ in 0..count {
             let element = self.take(limit)?;
-            self.charge(memory_of(&element))?;
+            self.room.charge(memory_of(&element))?;
             list.push(element);
         }
         Ok(list)
@@ -94,12 +141,6 @@ impl Reader<'_> {
         })?;
         self.rest = &self.rest[within.len() - left.len()..];
         Ok(value)
-    }
-
-    fn charge(&mut self, bytes: usize) -> Result<(), PlanError> {
-        let left = self.memory.checked_sub(bytes);
-        self.memory = left.ok_or(PlanError::TooLarge)?;
-        Ok(())
     }
 }
 
@@ -165,6 +206,7 @@ mod tests {
     #[test]
     fn a_plan_comes_back_whole_or_not_at_all() {
         let (plan, bytes) = (full(), encoded(&full()));
+        assert_eq!(plan.encode().as_ref(), Ok(&bytes));
         assert_eq!(Plan::decode(&bytes), Ok(plan));
         for end in 0..bytes.len() {
             assert_eq!(
@@ -186,9 +228,11 @@ mod tests {
         let mut plan = full();
         plan.chunks[0].parts = (0..100_000).map(whole).collect();
         assert_eq!(Plan::decode(&encoded(&plan)), Err(PlanError::TooLarge));
+        assert_eq!(plan.encode(), Err(PlanError::TooLarge));
         let mut plan = full();
         plan.tables[0].columns = vec![String::new(); 3_000_000];
         assert_eq!(Plan::decode(&encoded(&plan)), Err(PlanError::TooLarge));
+        assert_eq!(plan.encode(), Err(PlanError::TooLarge));
         let plan = plan_of(vec![table(1, 200_000)], 1);
         let bytes = encoded(&plan);
         let decode = |memory| Plan::decode_within(&bytes, memory).map(|plan| plan.chunks.len());

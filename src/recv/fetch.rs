@@ -9,15 +9,13 @@ use twox_hash::XxHash3_128;
 use super::RecvError;
 use super::record::{ARCHIVE, PLAN};
 use super::session::{Break, Context, Talk};
+use crate::chunk::Plan;
 use crate::runtime::blocking;
 use crate::state::StateDir;
 use crate::transport::{RecvStream, TransportError};
 use crate::wire::frame;
 use crate::wire::message::{BlobInfo, Offer, StreamHeader, ToSend};
 
-/// A plan of 10,000 tables and 100,000 chunks takes 5 MiB. What it becomes in memory is limited by
-/// [`Plan::decode`](crate::chunk::Plan::decode).
-const PLAN_LIMIT: u64 = 256 << 20;
 /// pg_dump's archive of 10,000 tables takes 20 MiB.
 const ARCHIVE_LIMIT: u64 = 1 << 30;
 const BLOB_PIECE: usize = 256 << 10;
@@ -48,7 +46,7 @@ pub(super) async fn fetch(
     plans: Plans,
 ) -> Result<(), Break> {
     for (what, blob, limit) in [
-        ("a plan", offer.plan, PLAN_LIMIT),
+        ("a plan", offer.plan, Plan::ENCODED_LIMIT),
         ("an archive", offer.archive, ARCHIVE_LIMIT),
     ] {
         let bytes = blob.bytes;
@@ -103,7 +101,7 @@ impl Wanted {
         let (wants, file, blob) = match *header {
             StreamHeader::Plan => (&mut self.plan, plans.file, offer.plan),
             StreamHeader::Archive => (&mut self.archive, ARCHIVE, offer.archive),
-            StreamHeader::Agreed { bytes } if bytes <= PLAN_LIMIT => {
+            StreamHeader::Agreed { bytes } if bytes <= Plan::ENCODED_LIMIT => {
                 let digest = plans.agreed.unwrap_or_default();
                 (&mut self.agreed, PLAN, BlobInfo { bytes, digest })
             }

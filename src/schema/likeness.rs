@@ -28,6 +28,6 @@ pub struct Ancestor {
     pub name: QualifiedName,
     /// `pg_get_partkeydef`.
     pub key: String,
-    /// What of it the next lower one takes (`relpartbound`).
+    /// What of it the next lower one takes (`relpartbound`); the digest of that where it is long.
     pub bound: String,
 }

@@ -24,6 +24,8 @@ pub(super) fn adapt(
     let prepared = context.record.prepared.as_mut();
     prepared.expect("it was offered").offer = ready.offer.clone();
     context.record.save(&context.state)?;
+    // Two of them in memory are enough.
+    drop(plan);
     ready.plan = Arc::new(recorded_plan(&context.state, &ready.offer)?);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::worker::WorkError;
+use crate::chunk::PlanError;
 use crate::pg::{ConnInfoError, PgError};
 use crate::report::one_line;
 use crate::runtime::tools::ToolError;
@@ -109,6 +110,8 @@ pub enum SendError {
     Choice(#[from] ChoiceError),
     #[error(transparent)]
     Filter(#[from] FilterError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     #[error("{path} is damaged or not what was offered; restore it, or start a new migration")]
     Record { path: PathBuf },
     #[error(

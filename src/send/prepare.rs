@@ -16,7 +16,7 @@ use super::session::Context;
 use super::taking::{elsewhere, enter};
 use super::worker::WorkError;
 use super::{Formats, Options, SendError};
-use crate::chunk::Plan;
+use crate::chunk::{Plan, PlanError};
 use crate::pg::{Client, ConnInfo};
 use crate::planner::{self, Candidates, Cut};
 use crate::report::{Meter, Skipped, one_line};
@@ -423,9 +423,9 @@ pub(super) fn describe_file(path: &Path) -> Result<BlobInfo, SendError> {
     })
 }
 
-/// Writes a plan, and describes what was written.
+/// Writes a plan, and describes what was written. One that neither side could read back is not written.
 pub(super) fn write_plan(state: &StateDir, file: &str, plan: &Plan) -> Result<BlobInfo, SendError> {
-    let bytes = postcard::to_stdvec(plan).expect("a plan is plain data");
+    let bytes = plan.encode()?;
     state.write_bytes(file, &bytes)?;
     Ok(BlobInfo {
         bytes: bytes.len() as u64,
@@ -445,8 +445,31 @@ pub(super) fn recorded_plan(state: &StateDir, offer: &Offer) -> Result<Plan, Sen
             if file != PLAN {
                 state.write_bytes(PLAN, &bytes)?;
             }
-            return Plan::decode(&bytes).map_err(|_| damaged());
+            return Plan::decode(&bytes).map_err(|error| match error {
+                PlanError::TooLarge => error.into(),
+                PlanError::Malformed => damaged(),
+            });
         }
     }
     Err(damaged())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::tests::{plan_of, table};
+    use crate::wire::Role;
+
+    /// recv would refuse it when the snapshot has been held, and the schema dumped, for nothing.
+    #[test]
+    fn a_plan_that_is_too_large_is_not_written() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateDir::open(root.path(), "m", Role::Send).unwrap();
+        let mut plan = plan_of(vec![table(1, 900)], 100);
+        assert!(write_plan(&state, PLAN, &plan).is_ok());
+        plan.tables[0].columns = vec![String::new(); 3_000_000];
+        let error = write_plan(&state, RENEWED_PLAN, &plan).unwrap_err();
+        assert!(error.to_string().contains("--chunk-size"), "{error}");
+        assert_eq!(state.read_bytes(RENEWED_PLAN).unwrap(), None);
+    }
 }

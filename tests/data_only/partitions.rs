@@ -124,3 +124,26 @@ fn a_default_partition_has_other_siblings() {
         ["alike_rest in alike_rest", "ev_1 in ev", "ev_rest in ev"]
     );
 }
+
+/// What a default partition takes lists all its siblings: 120 of these would be more than a plan's table may have.
+#[test]
+fn a_default_partition_has_many_siblings() {
+    let siblings = |count| {
+        format!(
+            "CREATE TABLE ev (k text, i int) PARTITION BY LIST (k);
+            SELECT format('CREATE TABLE ev_%s PARTITION OF ev FOR VALUES IN (%L)', n, repeat('x', 20000) || n)
+            FROM generate_series(1, {count}) n \\gexec\nCREATE TABLE ev_rest PARTITION OF ev DEFAULT;"
+        )
+    };
+    let fill = "INSERT INTO ev SELECT 'k' || i, i FROM generate_series(1, 1000) i";
+    for (name, there, rest) in [
+        ("do_siblings", 120, "ev_rest in ev_rest"),
+        ("do_siblings_fewer", 119, "ev_rest in ev"),
+    ] {
+        let dbs = Databases::new(name, &format!("{} {fill}", siblings(120)));
+        dbs.target_sql(&siblings(there));
+        moved(&dbs, &[], &[]);
+        assert_same(&dbs, "SELECT k, i FROM ev ORDER BY i");
+        assert!(ways(&dbs).iter().any(|way| way == rest), "{rest}");
+    }
+}
