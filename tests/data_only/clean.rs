@@ -164,6 +164,28 @@ fn foreign_partitions_are_not_emptied() {
     assert_same(&dbs, sums);
 }
 
+/// A table that is the user's own on the source and an extension's on the target: its rows would stay, and the
+/// source's come beside them.
+#[test]
+fn an_extensions_table_of_the_target_alone_must_be_empty() {
+    let source = "CREATE TABLE known (i int); INSERT INTO known SELECT generate_series(1, 100);
+        CREATE TABLE t AS SELECT * FROM known";
+    let dbs = Databases::new("do_of_extension", source);
+    dbs.target_sql(
+        "CREATE TABLE known AS SELECT 7 AS i; CREATE TABLE t AS SELECT 8 AS i;
+        ALTER EXTENSION plpgsql ADD TABLE known",
+    );
+    let rows = "SELECT (SELECT i FROM known), (SELECT i FROM t)";
+    let named = "public.known belongs to an extension on the target alone";
+    refused(&dbs, &["--clean"], &["--clean"], &[named]);
+    assert_eq!(dbs.target_sql(rows).trim(), "7|8");
+    dbs.target_sql("TRUNCATE known");
+    let (_, recv) = moved(&dbs, &[], &["--clean"]);
+    assert_says(&recv, &["--clean: 1 tables of the target"]);
+    assert_same(&dbs, "SELECT i FROM known ORDER BY i");
+    assert_same(&dbs, "SELECT i FROM t ORDER BY i");
+}
+
 /// INSERT is not enough.
 #[test]
 fn a_role_that_may_not_is_told() {

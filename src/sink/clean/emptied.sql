@@ -1,5 +1,5 @@
--- What one TRUNCATE of these tables names and empties, extensions' tables left out: (what it names there, the table,
--- whether rows go away, about how many, why it cannot be emptied).
+-- What one TRUNCATE of these tables names and empties, extensions' tables left out (`existing` has looked at those): (what it
+-- names there, the table, whether rows go away, about how many, why it cannot be emptied).
 WITH emptied AS (
     SELECT DISTINCT coalesce(t.relid, c.oid)::oid AS oid
     FROM unnest(:targets::regclass[]) c (oid)

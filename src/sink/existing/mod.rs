@@ -47,7 +47,8 @@ pub enum Present {
     Refused,
     /// Others are added.
     Kept,
-    /// They are to go before others come; an extension's stay.
+    /// They are to go before others come. An extension's stay: the source's are added to those that
+    /// it has declared the user's there too, and any other table of one is refused if it has rows.
     Emptied,
 }
 
@@ -106,8 +107,9 @@ struct Comparing<'a> {
 
 struct Looking {
     from: String,
-    /// An extension's table, to whose rows the source's are added in any case.
     of_extension: bool,
+    /// An extension's table on both sides, to whose rows the source's are added in any case.
+    is_added_to: bool,
 }
 
 impl Comparing<'_> {
@@ -159,7 +161,8 @@ impl Comparing<'_> {
                 Some(_) => sql_name(target),
                 None => format!("ONLY {}{}", sql_name(target), table.condition_clause()),
             },
-            of_extension: table.condition.is_some() && relation.of_extension,
+            of_extension: relation.of_extension,
+            is_added_to: table.condition.is_some() && relation.of_extension,
         };
         self.targets.entry(target.clone()).or_insert(looking);
     }
@@ -176,9 +179,12 @@ impl Comparing<'_> {
                 looked => Some(looked?),
             };
             match had_rows {
-                _ if present == Present::Kept || looking.of_extension => {}
+                _ if present == Present::Kept || looking.is_added_to => {}
                 None => self.problems.push(format!(
                     "{name} may not be read by recv's role, which so cannot see whether it is empty (recv --append writes all the same)"
+                )),
+                Some(true) if present == Present::Emptied => self.problems.push(format!(
+                    "{name} belongs to an extension on the target alone, so that --clean does not empty it, and is not empty (empty it by hand, or leave it out with send --exclude-table)"
                 )),
                 Some(true) => self.problems.push(format!(
                     "{name} is not empty on the target (recv --append adds rows to it, --clean on both sides empties it)"
