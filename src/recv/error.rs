@@ -84,6 +84,11 @@ pub enum RecvError {
     Protocol(&'static str),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(
+        "the snapshot is gone, and so is the plan that the target's journal is of, here and in send's state directory: nobody can tell what is on the target; `pgpipe reset` on both hosts lets the migration begin anew{}",
+        rows_stay(*data_only)
+    )]
+    NoAgreedPlan { data_only: bool },
     #[error("send offered more than fits: {what} of {bytes} bytes")]
     TooLarge { what: &'static str, bytes: u64 },
     #[error(
@@ -133,6 +138,14 @@ pub enum RecvError {
     /// There is nothing yet that could go on.
     #[error(transparent)]
     AtTheStart(Box<Self>),
+}
+
+/// What a reset without a plan cannot do.
+fn rows_stay(data_only: bool) -> &'static str {
+    match data_only {
+        true => ", once the tables that it names are emptied by hand",
+        false => "",
+    }
 }
 
 /// What an abort adds where send did not hear of it.

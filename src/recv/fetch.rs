@@ -101,6 +101,10 @@ impl Wanted {
         let (wants, file, blob) = match *header {
             StreamHeader::Plan => (&mut self.plan, plans.file, offer.plan),
             StreamHeader::Archive => (&mut self.archive, ARCHIVE, offer.archive),
+            StreamHeader::Agreed { bytes: 0 } if self.agreed => {
+                let data_only = offer.data_only;
+                return Err(RecvError::NoAgreedPlan { data_only });
+            }
             StreamHeader::Agreed { bytes } if bytes <= Plan::ENCODED_LIMIT => {
                 let digest = plans.agreed.unwrap_or_default();
                 (&mut self.agreed, PLAN, BlobInfo { bytes, digest })

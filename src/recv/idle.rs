@@ -162,13 +162,15 @@ fn archive_of(
     Ok(Archive::open(&restore.path, &path, options)?)
 }
 
-/// Empties what was there before and empty, by the plan that the journal is of.
+/// Empties what was there before and empty, by the plan that the journal is of. Where that is lost
+/// nobody can tell whose rows are where, and all stay.
 fn take_back(
     state: &StateDir,
     client: &mut Client,
     journal: &Journal,
 ) -> Result<Emptying, RecvError> {
-    if journal.existing(client)?.is_empty() {
+    let existing = journal.existing(client)?;
+    if existing.is_empty() {
         return Ok(Emptying::default());
     }
     let wanted = journal.begun(client)?.plan_digest;
@@ -179,7 +181,7 @@ fn take_back(
             return Ok(existing::take_back(client, journal, &plan)?);
         }
     }
-    Err(JournalError::Plan.into())
+    Ok(Emptying::of_none(existing))
 }
 
 /// Drops a journal that was kept, or left; whether there was one of this migration.

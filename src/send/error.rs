@@ -114,10 +114,6 @@ pub enum SendError {
     Plan(#[from] PlanError),
     #[error("{path} is damaged or not what was offered; restore it, or start a new migration")]
     Record { path: PathBuf },
-    #[error(
-        "recv has lost the plan that the target's journal is of, the snapshot is gone, and {path}, a copy of that plan, is missing here: nobody can tell what is on the target; `pgpipe reset` on both hosts lets the migration begin anew"
-    )]
-    NoAgreedPlan { path: PathBuf },
     #[error("cannot use {path}")]
     File {
         path: PathBuf,

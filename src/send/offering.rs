@@ -183,7 +183,8 @@ async fn send_files(context: &Context, talk: &mut Talk, ready: &Ready) -> Result
         files.push((StreamHeader::Archive, ARCHIVE));
     }
     if agreed {
-        files.push((agreed_header(context)?, AGREED_PLAN));
+        // Last: recv fails without it, and has what a reset needs then.
+        files.push((agreed_header(context), AGREED_PLAN));
     }
     for (header, file) in &files {
         let sending = send_file(context, talk, header, file);
@@ -192,14 +193,12 @@ async fn send_files(context: &Context, talk: &mut Talk, ready: &Ready) -> Result
     Ok(())
 }
 
-/// Of the plan that recv has lost; recv judges whether it is the one.
-fn agreed_header(context: &Context) -> Result<StreamHeader, SendError> {
+/// Of the plan that recv has lost; recv judges whether it is the one. Without a byte where it is not
+/// here either.
+fn agreed_header(context: &Context) -> StreamHeader {
     let path = context.state.path().join(AGREED_PLAN);
-    let bytes = match path.metadata() {
-        Ok(found) => found.len(),
-        Err(_) => return Err(SendError::NoAgreedPlan { path }),
-    };
-    Ok(StreamHeader::Agreed { bytes })
+    let bytes = path.metadata().map_or(0, |found| found.len());
+    StreamHeader::Agreed { bytes }
 }
 
 /// What recv says to an offer.
@@ -279,10 +278,13 @@ async fn send_file(
         path: path.clone(),
         source,
     };
-    let mut content = tokio::fs::File::open(&path).await.map_err(failed)?;
     let mut stream = talk.connection().open_data().await?;
-    let header = frame::encode(header, frame::UNPROVEN_LIMIT).map_err(WorkError::from)?;
-    stream.write_all(&header).await?;
+    let encoded = frame::encode(header, frame::UNPROVEN_LIMIT).map_err(WorkError::from)?;
+    stream.write_all(&encoded).await?;
+    if matches!(header, StreamHeader::Agreed { bytes: 0 }) {
+        return Ok(stream.finish()?);
+    }
+    let mut content = tokio::fs::File::open(&path).await.map_err(failed)?;
     let mut piece = vec![0; BLOB_PIECE];
     loop {
         let n = content.read(&mut piece).await.map_err(failed)?;

@@ -137,3 +137,24 @@ fn reset_empties_what_was_empty() {
     crate::moved(&dbs, &[], &[]);
     assert_same(&dbs, SUMS);
 }
+
+/// Without the plan nobody can tell whose rows are where: they stay, each table is named, and the journal goes.
+#[test]
+fn reset_without_the_plan_leaves_the_rows() {
+    let dbs = Databases::new("do_reset_lost", BIG);
+    dbs.target_sql(TARGET);
+    let (send, recv) = under_way(&dbs, &[], &[], 2);
+    recv.signal(Signal::INT);
+    send.wait().must_end(3);
+    recv.wait().must_end(3);
+    std::fs::remove_file(dbs.path("recv.state/main/recv/plan")).unwrap();
+    let before = dbs.target_sql("SELECT count(*) FROM big");
+    let said = reset(&dbs, "recv");
+    assert!(said.contains("left: rows in public.big"), "{said}");
+    assert_eq!(dbs.target_sql("SELECT count(*) FROM big"), before);
+    reset(&dbs, "send");
+    assert_nothing_left(&dbs);
+    dbs.target_sql("DELETE FROM big; DELETE FROM small");
+    crate::moved(&dbs, &[], &[]);
+    assert_same(&dbs, SUMS);
+}

@@ -137,18 +137,33 @@ fn everybody_and_recvs_plans() {
     assert!(!kept.exists(), "it is of no use any more");
 }
 
-/// Where it has not, nothing is begun that could only fail, and what to do is said.
+/// Where it has not, nothing is begun that could only fail, and what to do is said: it works, though
+/// recv has lost its archive too.
 #[test]
 fn everybody_and_every_plan() {
     let dbs = without_plans("no_plan_at_all", |_| ());
     fs::remove_file(dbs.path("send.state/main/send/plan.agreed")).unwrap();
+    fs::remove_file(dbs.path("recv.state/main/recv/schema.dump")).unwrap();
     let (send, recv) = start_both(&dbs, &[]);
     for end in [send.wait(), recv.wait()] {
         end.must_end(1);
         let said = end.stderr.contains("pgpipe reset");
         assert!(said, "{}", end.output());
     }
-    kill_keeper(&dbs);
+    reset(&dbs, "recv", "objects and the journal");
+    reset(&dbs, "send", "the snapshot is released");
+    let (send, recv) = start_both(&dbs, &[]);
+    finish(&dbs, send, recv);
+}
+
+#[track_caller]
+fn reset(dbs: &Databases, side: &str, says: &str) {
+    let state = dbs.path(&format!("{side}.state")).display().to_string();
+    let target = dbs.target_conninfo();
+    let args = ["main", "--yes", "--state", &state, "--target", &target];
+    let end = Run::start(dbs.dir(), "reset", &args.map(str::to_owned), &[]).wait();
+    end.must_end(0);
+    assert!(end.output().contains(says), "{}", end.output());
 }
 
 /// A run of which every chunk is committed, and whose mark for that is held up by a session.

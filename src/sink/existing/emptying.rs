@@ -73,6 +73,14 @@ impl Emptying {
         Ok(())
     }
 
+    /// All rows stay where they are.
+    pub fn of_none(existing: Vec<Existing>) -> Self {
+        Self {
+            ours: Vec::new(),
+            mixed: existing.into_iter().map(|table| table.name).collect(),
+        }
+    }
+
     /// How many tables are emptied.
     pub fn count(&self) -> usize {
         self.ours.len()
