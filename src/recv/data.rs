@@ -133,7 +133,7 @@ async fn settle_with(
         let Some(moving) = &mut moving else {
             return Err(RecvError::Protocol("an attempt that nobody writes").into());
         };
-        meter.waiting_for(Some("the target to commit what it has".into()));
+        meter.waiting_for_server("the target to commit what it has");
         if stopped.is_none() {
             // Send cannot go on before that.
             stopped = Some(intake.clock.stop());
@@ -141,6 +141,7 @@ async fn settle_with(
         }
         tokio::select! {
             Some(event) = moving.happened.recv() => note(context, event)?,
+            held_up = context.held_up.news() => talk.say(&held_up).await?,
             heard = talk.hear() => {
                 heard?;
                 return Err(RecvError::Protocol("a message out of turn").into());

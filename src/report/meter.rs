@@ -34,10 +34,17 @@ pub struct Meter {
     index_done: AtomicU64,
     index_total: AtomicU64,
     phases: Mutex<Phases>,
-    waiting_for: Mutex<Option<String>>,
+    waiting_for: Mutex<Option<Waiting>>,
     /// The same, found out beside the run; comes first.
     held_up: Mutex<Option<String>>,
     latencies: Latencies,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    what: String,
+    /// Somebody may hold it up.
+    on_server: bool,
 }
 
 #[derive(Debug, Default)]
@@ -159,12 +166,20 @@ impl Meter {
 
     /// Says what the run waits for, as in "waiting for lock on public.t"; `None` when it goes on.
     pub fn waiting_for(&self, what: Option<String>) {
-        *lock(&self.waiting_for) = what;
+        let on_server = false;
+        *lock(&self.waiting_for) = what.map(|what| Waiting { what, on_server });
     }
 
-    /// Whether the run itself has said what it waits for.
+    /// The same of what this side's own server does: whoever looks on may find who holds that up.
+    pub fn waiting_for_server(&self, what: &str) {
+        let (what, on_server) = (what.to_owned(), true);
+        *lock(&self.waiting_for) = Some(Waiting { what, on_server });
+    }
+
+    /// Whether the run itself has said what it waits for, and no server's locks are behind that.
     pub fn waits(&self) -> bool {
-        lock(&self.waiting_for).is_some()
+        let waiting = lock(&self.waiting_for);
+        waiting.as_ref().is_some_and(|waiting| !waiting.on_server)
     }
 
     /// Says what holds the run up, as seen by who looks on; `None` when nothing does.
@@ -206,7 +221,7 @@ impl Meter {
             index_total: self.index_total.load(Relaxed),
             waiting_for: lock(&self.held_up)
                 .clone()
-                .or_else(|| lock(&self.waiting_for).clone()),
+                .or_else(|| lock(&self.waiting_for).as_ref().map(|w| w.what.clone())),
         }
     }
 
@@ -274,6 +289,19 @@ mod tests {
         let now = meter.snapshot();
         assert_eq!((now.bytes_done, now.bytes_resumed), (1000, 500));
         assert_eq!(now.chunks_done, 2);
+    }
+
+    /// What waits for the own server is looked into, what waits for the peer is not.
+    #[test]
+    fn who_waits_for_the_server_is_shown_and_may_be_held_up() {
+        let meter = Meter::new();
+        meter.waiting_for(Some("send".into()));
+        assert!(meter.waits());
+        meter.waiting_for_server("the target");
+        assert!(!meter.waits());
+        assert_eq!(meter.snapshot().waiting_for.as_deref(), Some("the target"));
+        meter.held_up(Some("locks".into()));
+        assert_eq!(meter.snapshot().waiting_for.as_deref(), Some("locks"));
     }
 
     #[test]

@@ -74,6 +74,27 @@ fn the_end_of_the_journal_is_waited_for() {
     assert_nothing_left(&dbs);
 }
 
+/// A new send is told nothing before the server has said how what the one before sent has ended: it is told who holds
+/// that up.
+#[test]
+fn a_commit_that_a_new_send_waits_for_is_held_up() {
+    let dbs = Databases::new("locked_commit", LARGE);
+    let recv = start_recv(&dbs, &[]);
+    let send = start_send(&dbs, &SLOW);
+    wait_for_chunks(&dbs, 1);
+    let hold = Hold::with(&dbs, "LOCK TABLE pgpipe.chunk IN SHARE MODE");
+    wait_until_held(&dbs, "relation", "%INSERT INTO%chunk%");
+    send.kill();
+    let send = start_send(&dbs, &SLOW);
+    let line = send.wait_for("waiting for recv, which waits for locks on pgpipe.chunk held by");
+    assert!(line.contains("(the application)"), "{line}");
+    hold.release();
+    send.wait().must_end(0);
+    recv.wait().must_end(0);
+    assert_equal(&dbs);
+    assert_nothing_left(&dbs);
+}
+
 fn interrupted(name: &str, stops_send: bool) {
     let (dbs, send, recv, hold) = held_up(name);
     let stopped = if stops_send { &send } else { &recv };
