@@ -84,7 +84,7 @@ async fn look_on(
 /// Whether nothing has happened between the two.
 fn stands(before: &Snapshot, now: &Snapshot) -> bool {
     let at = |s: &Snapshot| (s.phases_begun, s.wire_bytes, s.chunks_done, s.index_done);
-    now.phase.is_some() && at(before) == at(now)
+    at(before) == at(now)
 }
 
 async fn look(info: &ConnInfo, name: &str) -> Option<String> {
