@@ -45,13 +45,8 @@ struct Standby {
 
 impl Scene {
     fn new(name: &str, sql: &str) -> Self {
-        let primary = Cluster::start(&ClusterOptions {
-            settings: [("autovacuum", "off"), ("fsync", "off")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
-            ..ClusterOptions::default()
-        })
-        .unwrap();
+        let options = ClusterOptions::with(&[("autovacuum", "off"), ("fsync", "off")]);
+        let primary = Cluster::start(&options).unwrap();
         primary.create_database(name).unwrap();
         primary.psql(name, sql).unwrap();
         let dbs = Databases::without_target(name, "", "");

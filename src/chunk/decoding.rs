@@ -43,12 +43,14 @@ impl Plan {
 
     /// The bytes that [`Self::decode`] takes.
     pub fn encode(&self) -> Result<Vec<u8>, PlanError> {
-        let mut room = Room(MEMORY_LIMIT);
-        room.take_list(&self.tables, TABLE_LIMIT, of_table)?;
-        room.take_list(&self.chunks, CHUNK_LIMIT, of_chunk)?;
-        let bytes = postcard::to_stdvec(self).expect("a plan is plain data");
-        match bytes.len() as u64 <= Self::ENCODED_LIMIT {
-            true => Ok(bytes),
+        let mut writer = Writer {
+            bytes: Vec::new(),
+            room: Room(MEMORY_LIMIT),
+        };
+        writer.list(&self.tables, TABLE_LIMIT, of_table)?;
+        writer.list(&self.chunks, CHUNK_LIMIT, of_chunk)?;
+        match writer.bytes.len() as u64 <= Self::ENCODED_LIMIT {
+            true => Ok(writer.bytes),
             false => Err(PlanError::TooLarge),
         }
     }
@@ -77,28 +79,43 @@ impl Plan {
 struct Room(usize);
 
 impl Room {
-    /// A list that is to be encoded, by the same rules as one that is read.
-    fn take_list<T: Serialize>(
+    fn charge(&mut self, bytes: usize) -> Result<(), PlanError> {
+        let left = self.0.checked_sub(bytes);
+        self.0 = left.ok_or(PlanError::TooLarge)?;
+        Ok(())
+    }
+}
+
+/// What is written, and the memory that is left for whoever reads it.
+struct Writer {
+    bytes: Vec<u8>,
+    room: Room,
+}
+
+impl Writer {
+    /// What [`Reader::list`] takes, by the same rules.
+    fn list<T: Serialize>(
         &mut self,
         list: &[T],
         limit: usize,
         memory_of: fn(&T) -> usize,
     ) -> Result<(), PlanError> {
-        self.charge(size_of_val(list))?;
+        self.put(&list.len());
+        self.room.charge(size_of_val(list))?;
         for element in list {
-            self.charge(memory_of(element))?;
-            let bytes = postcard::to_stdvec(element).expect("a plan is plain data");
-            if bytes.len() > limit {
+            self.room.charge(memory_of(element))?;
+            let before = self.bytes.len();
+            self.put(element);
+            if self.bytes.len() - before > limit {
                 return Err(PlanError::TooLarge);
             }
         }
         Ok(())
     }
 
-    fn charge(&mut self, bytes: usize) -> Result<(), PlanError> {
-        let left = self.0.checked_sub(bytes);
-        self.0 = left.ok_or(PlanError::TooLarge)?;
-        Ok(())
+    fn put<T: Serialize>(&mut self, value: &T) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.bytes = postcard::to_extend(value, bytes).expect("a plan is plain data");
     }
 }
 

@@ -143,9 +143,8 @@ impl<'a> Demo<'a> {
             })?;
         let settings = ClusterOptions {
             bin_dir: options.pg_bin.clone(),
-            settings: server_settings(),
             stop: stop.clone(),
-            ..ClusterOptions::default()
+            ..ClusterOptions::with(&SETTINGS)
         };
         let source = Cluster::start(&settings)?;
         let target = Cluster::start(&settings)?;
@@ -273,16 +272,11 @@ impl Clock {
 }
 
 /// Small enough for a laptop; the WAL of the load needs no checkpoint in between.
-fn server_settings() -> Vec<(String, String)> {
-    let settings = [
-        ("shared_buffers", "256MB"),
-        ("max_wal_size", "4GB"),
-        ("maintenance_work_mem", "128MB"),
-    ];
-    settings
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
-}
+const SETTINGS: [(&str, &str); 3] = [
+    ("shared_buffers", "256MB"),
+    ("max_wal_size", "4GB"),
+    ("maintenance_work_mem", "128MB"),
+];
 
 fn keep(report: &Path, kept: &Path) -> Result<(), DemoError> {
     fs::copy(report, kept)

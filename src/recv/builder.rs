@@ -1,6 +1,8 @@
 //! Builds indexes and keys beside the data phase, each table's as soon as its rows are in, then
 //! the rest. Belongs to the migration, not to a connection: it goes on while the link is down.
 
+mod seat;
+
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,8 +12,7 @@ use super::entries::Entries;
 use crate::chunk::Plan;
 use crate::pg::{ConnInfo, PgError};
 use crate::phase::{Refreshes, Schedule, Task};
-use crate::report::one_line;
-use crate::runtime::{Brake, Company, Panicked, Patience, Slot, Workers, lock};
+use crate::runtime::{Brake, Company, Panicked, Patience, Workers, lock};
 use crate::schema::Oid;
 use crate::sink::ddl::{self, DdlError, Restored, Restorer, Schema};
 use crate::sink::finish::{self, Refreshed};
@@ -159,11 +160,11 @@ impl Builder {
         });
         let mut workers = Workers::new();
         for number in 0..jobs {
-            spawn(&mut workers, &shared, number, Shared::next);
+            seat::spawn(&mut workers, &shared, number, Shared::next);
         }
         // An index may take hours; what makes the rows durable waits for none, but where there is no
         // connection to spare: then for the first builder that has one and ends what it is at.
-        spawn(&mut workers, &shared, jobs, Shared::end_of_data);
+        seat::spawn(&mut workers, &shared, jobs, Shared::end_of_data);
         Self {
             shared,
             _workers: workers,
@@ -231,105 +232,6 @@ impl Progress {
             over: self.live == 0 || self.failed.is_some(),
         }
     }
-}
-
-/// Where a thread, which may be connected, has its work from; waits for it. Nothing when none is left.
-type Next = fn(&Shared, bool) -> Option<Work>;
-
-fn spawn(workers: &mut Workers, shared: &Arc<Shared>, number: usize, next: Next) {
-    let (building, ending) = (Arc::clone(shared), Arc::clone(shared));
-    let seat = Seat {
-        restorer: None,
-        patience: Patience::among(&shared.connected).beside(&shared.site.writers),
-        slot: shared.brake.slot(),
-    };
-    workers.spawn(
-        format!("index-{number}"),
-        move || build(&building, number, next, seat),
-        move |ended| ending.ended(ended.err()),
-    );
-}
-
-/// A builder's connection, once it has had something to do, and its patience with the server.
-struct Seat {
-    restorer: Option<Restorer>,
-    patience: Patience,
-    /// Ends what it waits for.
-    slot: Slot,
-}
-
-/// One thread: connects with its first work, ends when nothing is left.
-fn build(shared: &Shared, number: usize, next: Next, mut seat: Seat) -> Result<(), BuildError> {
-    'works: while let Some(work) = next(shared, seat.restorer.is_some()) {
-        while let Err(error) = perform(shared, number, &mut seat, &work) {
-            if !error.is_momentary() {
-                return Err(error);
-            }
-            seat.restorer = None;
-            tracing::warn!(error = one_line(&error), "building again");
-            let others = error.is_crowded().then(|| seat.patience.stand_back());
-            if let Some(pause) = others.flatten() {
-                // Who has a connection may do it meanwhile.
-                shared.give_back(&work);
-                shared.stand_back(pause, &seat.patience);
-                continue 'works;
-            }
-            let pause = seat.patience.again(false).ok_or(error)?;
-            shared.pause(pause);
-            if matches!(work, Work::EndOfData) {
-                // Another thread may have done it by now.
-                continue 'works;
-            }
-        }
-        seat.patience.renew();
-    }
-    Ok(())
-}
-
-/// Does one piece of work; what was committed before a connection was lost is found done.
-fn perform(shared: &Shared, number: usize, seat: &mut Seat, work: &Work) -> Result<(), BuildError> {
-    let restorer = match &mut seat.restorer {
-        Some(restorer) => restorer,
-        none => {
-            let restorer = connect(shared, number, &seat.slot)?;
-            seat.patience.connected();
-            none.insert(restorer)
-        }
-    };
-    match work {
-        Work::Task(task) => {
-            let restored = restorer.task(task)?;
-            shared.end(task, &restored);
-        }
-        Work::EndOfData => shared.end_data(restorer)?,
-        Work::Owners => {
-            restorer.give_to_owners()?;
-            shared.change(|progress| progress.owners = Owners::Done);
-        }
-        Work::Refresh(place) => shared.refresh(restorer, *place)?,
-    }
-    Ok(())
-}
-
-/// Connects, and makes sure that the server has not crashed and taken steps back.
-fn connect(shared: &Shared, number: usize, slot: &Slot) -> Result<Restorer, BuildError> {
-    let site = &shared.site;
-    let name = format!("{} index {number}", site.name);
-    let mut restorer = Restorer::connect(
-        &site.info,
-        &name,
-        site.journal.clone(),
-        Arc::clone(&site.schema),
-        site.work_mem_mib,
-    )?;
-    let (closer, cancel) = (restorer.closer()?, restorer.cancel_token());
-    slot.hold(&shared.brake, move || {
-        // What is not cancelled ends by itself; closing ends our wait for it in any case.
-        let _ = cancel.cancel();
-        closer.close();
-    });
-    let found = site.entries.find(&site.journal, restorer.client())?;
-    found.map(|_| restorer).ok_or(BuildError::TakenBack)
 }
 
 impl Shared {

@@ -100,14 +100,8 @@ pub(super) async fn finish(
         tail,
     };
     // A stop ends the process: what is then under way may be committed or not, as after a kill.
-    let mut finished = Box::pin(blocking(move || finishing.run()));
-    context.record = loop {
-        tokio::select! {
-            finished = talk.unless_stopped(&mut finished) => break finished??,
-            // Where the link is lost that is missed later.
-            held_up = context.held_up.news() => drop(talk.say(&held_up).await),
-        }
-    };
+    let finished = blocking(move || finishing.run());
+    context.record = context.held_up.tell_during(talk, finished).await??;
     let finished = context.record.finished.clone().expect("just finished");
     let (report, exit) = (finished.report, finished.exit);
     talk.say(&ToSend::Finished { report, exit }).await?;

@@ -59,17 +59,12 @@ pub(super) async fn fetch(
         archive: !holds(&context.state, ARCHIVE, offer.archive).await?,
         agreed: plans.agreed.is_some(),
     };
-    let Wanted {
-        plan,
-        archive,
-        agreed,
-    } = wanted;
-    let need = ToSend::Need {
-        plan,
-        archive,
-        agreed,
-    };
-    talk.say(&need).await?;
+    talk.say(&ToSend::Need {
+        plan: wanted.plan,
+        archive: wanted.archive,
+        agreed: wanted.agreed,
+    })
+    .await?;
     while wanted != Wanted::default() {
         let receiving = async {
             let mut stream = talk.connection().accept_data().await?;

@@ -1,5 +1,6 @@
 //! Shows for whom recv waits, here and to send: sessions of others that hold what its own need.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::RecvError;
+use super::session::Talk;
 use crate::pg::{ConnInfo, session};
 use crate::report::{Meter, Snapshot, one_line};
 use crate::runtime::blocking;
 use crate::sink::blockers::blockers;
+use crate::transport::talk::Parting;
 use crate::wire::message::ToSend;
 
 /// How long nothing must have happened before the server is asked, and between two looks.
@@ -47,6 +50,22 @@ impl HeldUp {
         }
         let by = self.found.borrow_and_update().clone();
         ToSend::HeldUp { by }
+    }
+
+    /// Awaits what needs no link, unless the user stops it, and tells send meanwhile. Where the link is
+    /// lost that is missed later.
+    pub(super) async fn tell_during<T>(
+        &mut self,
+        talk: &mut Talk,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Parting> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = talk.unless_stopped(&mut work) => return done,
+                news = self.news() => drop(talk.say(&news).await),
+            }
+        }
     }
 }
 

@@ -136,8 +136,8 @@ pub async fn run(options: Options, display: Display) -> Result<Outcome, RecvErro
 fn open_state(options: &Options, display: &Display) -> Result<Arc<StateDir>, RecvError> {
     let (root, migration) = (&options.state, &options.migration);
     let opened = StateDir::open(root, migration, Role::Recv);
-    let state = opened
-        .map_err(|error| RecvError::from(error).at_the_start(!Record::exists(root, migration)))?;
+    let is_new = || !StateDir::has(root, migration, Role::Recv, record::FILE);
+    let state = opened.map_err(|error| RecvError::from(error).at_the_start(is_new()))?;
     if let Some(doubt) = state.doubt() {
         (display.say)(doubt);
     }

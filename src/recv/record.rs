@@ -1,7 +1,5 @@
 //! What recv remembers of a migration between runs, beside the journal.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -10,7 +8,6 @@ use crate::pg::{Client, PgError};
 use crate::report::{Ending, Outcome};
 use crate::schema::roles::RoleMap;
 use crate::state::{StateDir, StateError};
-use crate::wire::Role;
 
 /// The record itself.
 pub(super) const FILE: &str = "migration";
@@ -40,12 +37,6 @@ pub(super) struct Finished {
 }
 
 impl Record {
-    /// Whether there is one where the directory of its migration cannot be opened.
-    pub(super) fn exists(root: &Path, migration: &str) -> bool {
-        let dir = root.join(migration).join(Role::Recv.as_str());
-        dir.join(FILE).exists()
-    }
-
     pub(super) fn load(state: &StateDir) -> Result<Self, StateError> {
         Ok(state.read(FILE)?.unwrap_or_default())
     }

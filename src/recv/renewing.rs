@@ -63,14 +63,8 @@ pub(super) async fn renew(
     (context.display.say)(&renewed_line(&plan, &tables));
     // Tables that are emptied may be locked by others, who are then shown.
     meter.waiting_for(None);
-    let mut written = Box::pin(blocking(move || renewing.write(&plan, &held, &tables)));
-    loop {
-        tokio::select! {
-            written = talk.unless_stopped(&mut written) => return Ok(written??),
-            // Where the link is lost that is missed later.
-            held_up = context.held_up.news() => drop(talk.say(&held_up).await),
-        }
-    }
+    let written = blocking(move || renewing.write(&plan, &held, &tables));
+    Ok(context.held_up.tell_during(talk, written).await??)
 }
 
 async fn tell(talk: &mut Talk, held: &Held) -> Result<(), Break> {

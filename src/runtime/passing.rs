@@ -70,11 +70,12 @@ pub fn is_passing(error: &io::Error) -> bool {
         || Errno::from_io_error(error).is_some_and(|errno| short.contains(&errno))
 }
 
-/// What a program has said, to be put behind how it ended.
-pub fn told(stderr: &str) -> String {
-    match stderr {
-        "" => String::new(),
-        stderr => format!(": {stderr}"),
+/// How a program ended, to be put behind what it could not do, and what to do where that passes.
+pub fn told(status: ExitStatus, stderr: &str, passes: bool) -> String {
+    match (passes, stderr) {
+        (true, "") => format!(" now ({status}); start both again when that has passed"),
+        (true, said) => format!(" now ({status}): {said}; start both again when that has passed"),
+        (false, said) => format!(" ({status}): {said}"),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::SendError;
+use super::files::{recorded_plan, write_plan};
 use super::offering::Ready;
-use super::prepare::{recorded_plan, write_plan};
 use super::record::RENEWED_PLAN;
 use super::session::{Break, Context};
 use crate::chunk::{Adaptation, Plan};

@@ -1,7 +1,7 @@
 //! What a session does about the snapshot: go on in it, prove that a new one shows what is
 //! committed, or take one.
 
-use super::prepare::recorded_plan;
+use super::files::recorded_plan;
 use super::record::AGREED_PLAN;
 use super::session::Context;
 use super::{OnLostSnapshot, SendError};

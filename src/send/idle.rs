@@ -43,10 +43,9 @@ pub fn abort(state: &StateDir, by: &str) -> Result<bool, SendError> {
 pub fn reset(state: &StateDir) -> Result<bool, SendError> {
     let held = release_keeper(state.path())?;
     let plans = [PLAN, RENEWED_PLAN, AGREED_PLAN];
-    for file in [FILE, ARCHIVE, RENEWED_ARCHIVE, ABORTED]
-        .iter()
-        .chain(&plans)
-    {
+    // The record first: without it the rest counts for nothing.
+    let files = [FILE, ARCHIVE, RENEWED_ARCHIVE, ABORTED];
+    for file in files.into_iter().chain(plans) {
         state.remove(file)?;
     }
     Ok(held)

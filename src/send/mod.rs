@@ -5,6 +5,7 @@ mod adapting;
 mod course;
 mod data;
 mod error;
+mod files;
 mod greeting;
 pub mod idle;
 mod inspecting;
@@ -79,8 +80,8 @@ pub async fn run(mut options: Options, display: Display) -> Result<Outcome, Send
 fn open_state(options: &Options, display: &Display) -> Result<Arc<StateDir>, SendError> {
     let (root, migration) = (&options.state, &options.migration);
     let opened = StateDir::open(root, migration, Role::Send);
-    let state = opened
-        .map_err(|error| SendError::from(error).at_the_start(!Record::exists(root, migration)))?;
+    let is_new = || !StateDir::has(root, migration, Role::Send, record::FILE);
+    let state = opened.map_err(|error| SendError::from(error).at_the_start(is_new()))?;
     if let Some(doubt) = state.doubt() {
         (display.say)(doubt);
     }

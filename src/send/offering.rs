@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
 use super::course::{self, Course};
-use super::prepare::{describe_file, recorded_plan};
+use super::files::{describe_file, recorded_plan};
 use super::record::{AGREED_PLAN, ARCHIVE, PLAN, Record};
 use super::session::{Break, Context, Talk};
 use super::watching::KeeperWatch;
@@ -177,17 +177,17 @@ async fn send_files(context: &Context, talk: &mut Talk, ready: &Ready) -> Result
         return Err(SendError::Protocol("expected Need").into());
     };
     let mut files = Vec::new();
-    files.extend(plan.then_some((StreamHeader::Plan, PLAN)));
+    files.extend(plan.then_some((StreamHeader::Plan, Some(PLAN))));
     if archive {
         check_archive(context, &ready.offer).await?;
-        files.push((StreamHeader::Archive, ARCHIVE));
+        files.push((StreamHeader::Archive, Some(ARCHIVE)));
     }
     if agreed {
         // Last: recv fails without it, and has what a reset needs then.
-        files.push((agreed_header(context), AGREED_PLAN));
+        files.push(agreed_file(context));
     }
     for (header, file) in &files {
-        let sending = send_file(context, talk, header, file);
+        let sending = send_file(context, talk, header, *file);
         talk.unless_stopped(sending).await??;
     }
     Ok(())
@@ -195,10 +195,11 @@ async fn send_files(context: &Context, talk: &mut Talk, ready: &Ready) -> Result
 
 /// Of the plan that recv has lost; recv judges whether it is the one. Without a byte where it is not
 /// here either.
-fn agreed_header(context: &Context) -> StreamHeader {
+fn agreed_file(context: &Context) -> (StreamHeader, Option<&'static str>) {
     let path = context.state.path().join(AGREED_PLAN);
     let bytes = path.metadata().map_or(0, |found| found.len());
-    StreamHeader::Agreed { bytes }
+    let file = (bytes > 0).then_some(AGREED_PLAN);
+    (StreamHeader::Agreed { bytes }, file)
 }
 
 /// What recv says to an offer.
@@ -267,23 +268,24 @@ async fn check_archive(context: &Context, offer: &Offer) -> Result<(), SendError
     .await
 }
 
+/// A stream of this header and the content of that file, if there is one.
 async fn send_file(
     context: &Context,
     talk: &Talk,
     header: &StreamHeader,
-    file: &str,
+    file: Option<&str>,
 ) -> Result<(), Break> {
+    let mut stream = talk.connection().open_data().await?;
+    let header = frame::encode(header, frame::UNPROVEN_LIMIT).map_err(WorkError::from)?;
+    stream.write_all(&header).await?;
+    let Some(file) = file else {
+        return Ok(stream.finish()?);
+    };
     let path = context.state.path().join(file);
     let failed = |source| SendError::File {
         path: path.clone(),
         source,
     };
-    let mut stream = talk.connection().open_data().await?;
-    let encoded = frame::encode(header, frame::UNPROVEN_LIMIT).map_err(WorkError::from)?;
-    stream.write_all(&encoded).await?;
-    if matches!(header, StreamHeader::Agreed { bytes: 0 }) {
-        return Ok(stream.finish()?);
-    }
     let mut content = tokio::fs::File::open(&path).await.map_err(failed)?;
     let mut piece = vec![0; BLOB_PIECE];
     loop {

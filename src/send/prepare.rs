@@ -2,21 +2,20 @@
 //! so that a restarted send offers exactly the same again.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
-use twox_hash::XxHash3_128;
 
+use super::files::{describe_file, write_plan};
 use super::inspecting::require_whole_families;
-use super::record::{ARCHIVE, PLAN, Prepared, RENEWED_PLAN, Record};
+use super::record::{ARCHIVE, PLAN, Prepared, Record};
 use super::session::Context;
 use super::taking::{elsewhere, enter};
 use super::worker::WorkError;
 use super::{Formats, Options, SendError};
-use crate::chunk::{Plan, PlanError};
+use crate::chunk::Plan;
 use crate::pg::{Client, ConnInfo};
 use crate::planner::{self, Candidates, Cut};
 use crate::report::{Meter, Skipped, one_line};
@@ -32,7 +31,7 @@ use crate::source::entry::Entry;
 use crate::source::keeper::Keeper;
 use crate::source::{catalog, changes, choice, privileges, server};
 use crate::state::StateDir;
-use crate::wire::message::{BlobInfo, Offer, Refresh, Snapshot, SourceInfo};
+use crate::wire::message::{Offer, Refresh, Snapshot, SourceInfo};
 
 /// How long an abandoned preparation may take to notice.
 const ABANDON_LIMIT: Duration = Duration::from_secs(5);
@@ -407,69 +406,4 @@ fn mixed(tables: &[Table]) -> Option<(&Table, &Table)> {
     let through = tables.iter().filter(|table| table.through.is_some());
     let mut pairs = through.map(|table| (*firsts.entry(table.target()).or_insert(table), table));
     pairs.find(|(first, table)| first.persistence != table.persistence)
-}
-
-pub(super) fn describe_file(path: &Path) -> Result<BlobInfo, SendError> {
-    let failed = |source| SendError::File {
-        path: PathBuf::from(path),
-        source,
-    };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    let bytes = std::fs::read(path).map_err(failed)?;
-    Ok(BlobInfo {
-        bytes: bytes.len() as u64,
-        digest: XxHash3_128::oneshot(&bytes),
-    })
-}
-
-/// Writes a plan, and describes what was written. One that neither side could read back is not written.
-pub(super) fn write_plan(state: &StateDir, file: &str, plan: &Plan) -> Result<BlobInfo, SendError> {
-    let bytes = plan.encode()?;
-    state.write_bytes(file, &bytes)?;
-    Ok(BlobInfo {
-        bytes: bytes.len() as u64,
-        digest: XxHash3_128::oneshot(&bytes),
-    })
-}
-
-/// Reads the recorded plan back, and makes sure that it is the one that was offered. One of a new
-/// snapshot gets its usual name here: it was written before the record was.
-pub(super) fn recorded_plan(state: &StateDir, offer: &Offer) -> Result<Plan, SendError> {
-    let damaged = || SendError::Record {
-        path: state.path().join(PLAN),
-    };
-    for file in [PLAN, RENEWED_PLAN] {
-        let bytes = state.read_bytes(file)?.unwrap_or_default();
-        if XxHash3_128::oneshot(&bytes) == offer.plan.digest {
-            if file != PLAN {
-                state.write_bytes(PLAN, &bytes)?;
-            }
-            return Plan::decode(&bytes).map_err(|error| match error {
-                PlanError::TooLarge => error.into(),
-                PlanError::Malformed => damaged(),
-            });
-        }
-    }
-    Err(damaged())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::planner::tests::{plan_of, table};
-    use crate::wire::Role;
-
-    /// recv would refuse it when the snapshot has been held, and the schema dumped, for nothing.
-    #[test]
-    fn a_plan_that_is_too_large_is_not_written() {
-        let root = tempfile::tempdir().unwrap();
-        let state = StateDir::open(root.path(), "m", Role::Send).unwrap();
-        let mut plan = plan_of(vec![table(1, 900)], 100);
-        assert!(write_plan(&state, PLAN, &plan).is_ok());
-        plan.tables[0].columns = vec![String::new(); 3_000_000];
-        let error = write_plan(&state, RENEWED_PLAN, &plan).unwrap_err();
-        assert!(error.to_string().contains("--chunk-size"), "{error}");
-        assert_eq!(state.read_bytes(RENEWED_PLAN).unwrap(), None);
-    }
 }

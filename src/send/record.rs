@@ -1,7 +1,5 @@
 //! What send remembers of a migration between runs, in its state directory.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -10,7 +8,6 @@ use crate::report::{ObjectError, Skipped};
 use crate::selection::Selection;
 use crate::source::changes::Baseline;
 use crate::state::{StateDir, StateError};
-use crate::wire::Role;
 use crate::wire::message::{Offer, SourceInfo};
 
 /// The record itself.
@@ -75,12 +72,6 @@ impl Record {
             prepared: None,
             finished: None,
         }
-    }
-
-    /// Whether there is one where the directory of its migration cannot be opened.
-    pub(super) fn exists(root: &Path, migration: &str) -> bool {
-        let dir = root.join(migration).join(Role::Send.as_str());
-        dir.join(FILE).exists()
     }
 
     pub(super) fn load(state: &StateDir) -> Result<Option<Self>, StateError> {

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::SendError;
-use super::prepare::{Preparation, recorded_plan, release_stale, write_plan};
+use super::files::{recorded_plan, write_plan};
+use super::prepare::{Preparation, release_stale};
 use super::record::{AGREED_PLAN, ARCHIVE, PLAN, Prepared, RENEWED_ARCHIVE, RENEWED_PLAN, Record};
 use super::taking::Taken;
 use crate::pg::Client;

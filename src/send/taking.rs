@@ -125,7 +125,7 @@ impl Preparation {
     /// pg_dump tells no SQLSTATE, and its server may speak any language: whether that takes sessions
     /// shows one of ours.
     fn cause(&self, error: DumpError) -> SendError {
-        if !matches!(error, DumpError::Failed { .. }) {
+        if !matches!(error, DumpError::Failed { passes: false, .. }) {
             return error.into();
         }
         match self.options.open_session(&self.info) {

@@ -63,6 +63,12 @@ impl StateDir {
         })
     }
 
+    /// Whether there is such a file where the directory itself cannot be opened.
+    pub fn has(root: &Path, migration: &str, role: Role, file: &str) -> bool {
+        let directory = root.join(migration).join(role.as_str());
+        directory.join(file).exists()
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

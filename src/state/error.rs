@@ -10,20 +10,8 @@ use crate::runtime::passing;
 /// Every variant names the file or directory; nothing is repaired silently.
 #[derive(Debug, Error)]
 pub enum StateError {
-    #[error("cannot {action} `{}`", path.display())]
+    #[error("cannot {action} `{}`{}", path.display(), later(source))]
     Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
-    #[error("cannot {action} `{}` now; make room there, and start again", path.display())]
-    NoRoom {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
-    #[error("cannot {action} `{}` now; start again when that has passed", path.display())]
-    Short {
         action: &'static str,
         path: PathBuf,
         source: io::Error,
@@ -87,6 +75,15 @@ pub enum StateError {
     NoPairFile { path: PathBuf, seconds: u64 },
 }
 
+/// What to do where the same may go well later.
+fn later(source: &io::Error) -> &'static str {
+    match passing::is_passing(source) {
+        true if passing::is_full(source) => " now; make room there, and start again",
+        true => " now; start again when that has passed",
+        false => "",
+    }
+}
+
 /// What to do about another user's directory; root can be that user.
 fn instead(owner: u32) -> String {
     let own = "use a state directory of your own (--state)";
@@ -101,7 +98,7 @@ fn instead(owner: u32) -> String {
 impl StateError {
     /// Whether the same may go well later: a disk is full, or the like.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::NoRoom { .. } | Self::Short { .. })
+        matches!(self, Self::Io { source, .. } if passing::is_passing(source))
     }
 }
 
@@ -110,27 +107,10 @@ pub(super) fn io_error(
     action: &'static str,
     path: impl AsRef<Path>,
 ) -> impl FnOnce(io::Error) -> StateError {
-    move |source| {
-        let path = path.as_ref().to_owned();
-        if passing::is_full(&source) {
-            return StateError::NoRoom {
-                action,
-                path,
-                source,
-            };
-        }
-        match passing::is_passing(&source) {
-            true => StateError::Short {
-                action,
-                path,
-                source,
-            },
-            false => StateError::Io {
-                action,
-                path,
-                source,
-            },
-        }
+    move |source| StateError::Io {
+        action,
+        path: path.as_ref().to_owned(),
+        source,
     }
 }
 

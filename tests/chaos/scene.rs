@@ -19,10 +19,7 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn start() -> Self {
         let settings = [("fsync", "off"), ("max_prepared_transactions", "5")];
-        let options = ClusterOptions {
-            settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
-            ..ClusterOptions::default()
-        };
+        let options = ClusterOptions::with(&settings);
         let start = || Cluster::start(&options).unwrap();
         let (source, target) = (start(), start());
         let undertakers = [undertaker(&source), undertaker(&target)];

@@ -260,10 +260,7 @@ fn too_few_lock_slots_are_told_with_the_setting() {
         ("max_locks_per_transaction", "10"),
         ("max_connections", "20"),
     ];
-    let options = ClusterOptions {
-        settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
-        ..ClusterOptions::default()
-    };
+    let options = ClusterOptions::with(&settings);
     let mut target = Cluster::start(&options).unwrap();
     let tables = "SELECT format('CREATE TABLE t%s (id serial PRIMARY KEY, s text UNIQUE)', n) FROM generate_series(1, 600) n \\gexec";
     let dbs = Databases::new("few_slots", tables);

@@ -36,12 +36,7 @@ impl Scene {
 
     /// Its target can lose asynchronous commits.
     pub(crate) fn forgetful(name: &str, sql: &str) -> Self {
-        let settings = FORGETFUL.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let options = ClusterOptions {
-            settings: settings.to_vec(),
-            ..ClusterOptions::default()
-        };
-        Self::on(&options, name, sql)
+        Self::on(&ClusterOptions::with(&FORGETFUL), name, sql)
     }
 
     fn on(options: &ClusterOptions, name: &str, sql: &str) -> Self {

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use crate::journal::wait_for_chunks;
 use crate::scene::{DATA_IS_DURABLE, Scene};
 use crate::support::holds::Hold;
-use crate::support::{Databases, assert_equal, poll, start_send};
+use crate::support::{Databases, Run, assert_equal, poll, start_send};
 use crate::{DATA, LIMIT, SLOW, start_both};
 
 /// Some three chunks each.
@@ -19,6 +19,13 @@ const UNLOGGED: &str = "CREATE UNLOGGED TABLE fleeting (i int PRIMARY KEY, s tex
 fn unlogged_rows_are_sent_again_before_the_data_phase_ends() {
     let mut scene = Scene::new("fleeting_before", UNLOGGED);
     let (send, recv) = scene.start(&[]);
+    lose_unlogged_rows(&mut scene, send, recv);
+    scene.assert_equal();
+}
+
+/// A crash when rows of `fleeting` are there takes them along; the next start sends them again.
+#[track_caller]
+fn lose_unlogged_rows(scene: &mut Scene, send: Run, recv: Run) {
     scene.wait_until("SELECT count(*) > 0 FROM pgpipe.chunk_unlogged");
     scene.crash();
     recv.wait().must_end(3);
@@ -29,7 +36,6 @@ fn unlogged_rows_are_sent_again_before_the_data_phase_ends() {
     let (send, recv) = scene.start(&[]);
     send.wait().must_end(0);
     recv.wait().must_end(0);
-    scene.assert_equal();
 }
 
 /// The snapshot is gone by then: they are listed.
@@ -71,17 +77,8 @@ fn rows_of_tables_that_are_unlogged_there_alone_are_sent_again() {
         CREATE UNLOGGED TABLE little (i int); CREATE TABLE trifle (i int)",
     );
     let (send, recv) = scene.start_with(&["--data-only"], &[]);
-    scene.wait_until("SELECT count(*) > 0 FROM pgpipe.chunk_unlogged");
     scene.wait_until("SELECT count(*) > 0 FROM pgpipe.chunk");
-    scene.crash();
-    recv.wait().must_end(3);
-    send.wait().must_end(3);
-    scene.target.start_again().unwrap();
-    scene.wait_until("SELECT count(*) = 0 FROM pgpipe.chunk_unlogged");
-    scene.wait_until("SELECT count(*) = 0 FROM fleeting");
-    let (send, recv) = scene.start(&[]);
-    send.wait().must_end(0);
-    recv.wait().must_end(0);
+    lose_unlogged_rows(&mut scene, send, recv);
     scene.assert_same_rows();
 }
 

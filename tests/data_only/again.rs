@@ -39,6 +39,26 @@ pub(crate) fn under_way(
     (send, recv)
 }
 
+/// Of both sides: the rows that are there stay, which is said.
+#[track_caller]
+fn reset_leaves_rows(dbs: &Databases) {
+    let before = dbs.target_sql("SELECT count(*) FROM big");
+    let said = reset(dbs, "recv");
+    assert!(said.contains("left: rows in public.big"), "{said}");
+    assert_eq!(dbs.target_sql("SELECT count(*) FROM big"), before);
+    reset(dbs, "send");
+    assert_nothing_left(dbs);
+}
+
+/// Two chunks are there, and both sides stopped.
+#[track_caller]
+fn stop_under_way(dbs: &Databases) {
+    let (send, recv) = under_way(dbs, &[], &[], 2);
+    recv.signal(Signal::INT);
+    send.wait().must_end(3);
+    recv.wait().must_end(3);
+}
+
 fn reset(dbs: &Databases, side: &str) -> String {
     let state = dbs.path(&format!("{side}.state"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgpipe"));
@@ -107,12 +127,7 @@ fn appended_rows_are_not_taken_back() {
             &["other rows of public.big", "cannot be told from others"],
         );
     }
-    let before = dbs.target_sql("SELECT count(*) FROM big");
-    let said = reset(&dbs, "recv");
-    assert!(said.contains("left: rows in public.big"), "{said}");
-    assert_eq!(dbs.target_sql("SELECT count(*) FROM big"), before);
-    reset(&dbs, "send");
-    assert_nothing_left(&dbs);
+    reset_leaves_rows(&dbs);
 }
 
 /// What was empty is empty again, unseen by triggers, and both begin anew.
@@ -120,10 +135,7 @@ fn appended_rows_are_not_taken_back() {
 fn reset_empties_what_was_empty() {
     let dbs = Databases::new("do_reset", BIG);
     dbs.target_sql(TARGET);
-    let (send, recv) = under_way(&dbs, &[], &[], 2);
-    recv.signal(Signal::INT);
-    send.wait().must_end(3);
-    recv.wait().must_end(3);
+    stop_under_way(&dbs);
     dbs.target_sql(
         "ALTER TABLE theirs DROP CONSTRAINT theirs_big_fkey; CREATE FUNCTION refuse() RETURNS trigger
             LANGUAGE plpgsql AS 'BEGIN RAISE ''it acts''; END';
@@ -143,17 +155,9 @@ fn reset_empties_what_was_empty() {
 fn reset_without_the_plan_leaves_the_rows() {
     let dbs = Databases::new("do_reset_lost", BIG);
     dbs.target_sql(TARGET);
-    let (send, recv) = under_way(&dbs, &[], &[], 2);
-    recv.signal(Signal::INT);
-    send.wait().must_end(3);
-    recv.wait().must_end(3);
+    stop_under_way(&dbs);
     std::fs::remove_file(dbs.path("recv.state/main/recv/plan")).unwrap();
-    let before = dbs.target_sql("SELECT count(*) FROM big");
-    let said = reset(&dbs, "recv");
-    assert!(said.contains("left: rows in public.big"), "{said}");
-    assert_eq!(dbs.target_sql("SELECT count(*) FROM big"), before);
-    reset(&dbs, "send");
-    assert_nothing_left(&dbs);
+    reset_leaves_rows(&dbs);
     dbs.target_sql("DELETE FROM big; DELETE FROM small");
     crate::moved(&dbs, &[], &[]);
     assert_same(&dbs, SUMS);

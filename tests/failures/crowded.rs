@@ -26,10 +26,7 @@ fn crowded(connections: &str) -> Cluster {
         ("max_wal_senders", "0"),
         ("fsync", "off"),
     ];
-    let options = ClusterOptions {
-        settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
-        ..ClusterOptions::default()
-    };
+    let options = ClusterOptions::with(&settings);
     let cluster = Cluster::start(&options).unwrap();
     cluster.create_database("narrow").unwrap();
     cluster

@@ -45,8 +45,7 @@ pub(crate) fn prepare() {
     ];
     let options = ClusterOptions {
         bin_dir: Some(installation().bin_dir.clone()),
-        settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
-        ..ClusterOptions::default()
+        ..ClusterOptions::with(&settings)
     };
     prepare_servers(options, CLUSTER);
 }

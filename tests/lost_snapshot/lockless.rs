@@ -42,10 +42,7 @@ impl Scene {
             ("max_locks_per_transaction", "16"),
             ("max_connections", "20"),
         ];
-        let options = ClusterOptions {
-            settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
-            ..ClusterOptions::default()
-        };
+        let options = ClusterOptions::with(&settings);
         let source = Cluster::start(&options).unwrap();
         source.create_database(name).unwrap();
         source.psql(name, &format!("{DATA} {MANY}")).unwrap();

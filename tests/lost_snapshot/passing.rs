@@ -130,10 +130,7 @@ fn narrow_source(dbs: &Databases) -> Cluster {
         ("max_wal_senders", "0"),
         ("fsync", "off"),
     ];
-    let options = ClusterOptions {
-        settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
-        ..ClusterOptions::default()
-    };
+    let options = ClusterOptions::with(&settings);
     let source = Cluster::start(&options).unwrap();
     source.create_database(dbs.name()).unwrap();
     source.psql(dbs.name(), DATA).unwrap();

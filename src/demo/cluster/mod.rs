@@ -79,6 +79,17 @@ pub struct ClusterOptions {
     pub stop: Stop,
 }
 
+impl ClusterOptions {
+    /// The usual ones with these lines of `postgresql.conf`.
+    pub fn with(settings: &[(&str, &str)]) -> Self {
+        let line = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        Self {
+            settings: settings.iter().map(line).collect(),
+            ..Self::default()
+        }
+    }
+}
+
 /// How a server is stopped, in `pg_ctl`'s words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMode {

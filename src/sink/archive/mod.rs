@@ -55,15 +55,9 @@ pub enum ArchiveError {
     List { program: PathBuf, source: io::Error },
     #[error("cannot run {}", .program.display())]
     Run { program: PathBuf, source: io::Error },
-    #[error("{} could not read {} ({status}): {stderr}", .program.display(), .file.display())]
+    #[error("{} could not read {}{}", .program.display(), .file.display(),
+        passing::told(*.status, .stderr, passing::has_passing_cause(*.status, .stderr)))]
     Failed {
-        program: PathBuf,
-        file: PathBuf,
-        status: ExitStatus,
-        stderr: String,
-    },
-    #[error("{} could not read {} now ({status}){}; start both again when that has passed", .program.display(), .file.display(), passing::told(.stderr))]
-    Passing {
         program: PathBuf,
         file: PathBuf,
         status: ExitStatus,
@@ -90,7 +84,7 @@ impl ArchiveError {
             Self::Open { source, .. } | Self::List { source, .. } | Self::Run { source, .. } => {
                 passing::is_passing(source)
             }
-            Self::Passing { .. } => true,
+            Self::Failed { status, stderr, .. } => passing::has_passing_cause(*status, stderr),
             _ => false,
         }
     }
@@ -256,27 +250,14 @@ impl Archive {
         })?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            return Err(self.failed(output.status, stderr.trim_end().to_owned()));
+            return Err(ArchiveError::Failed {
+                program: self.pg_restore.clone(),
+                file: self.file.clone(),
+                status: output.status,
+                stderr: stderr.trim_end().to_owned(),
+            });
         }
         Ok(output.stdout)
-    }
-
-    fn failed(&self, status: ExitStatus, stderr: String) -> ArchiveError {
-        let (program, file) = (self.pg_restore.clone(), self.file.clone());
-        match passing::has_passing_cause(status, &stderr) {
-            true => ArchiveError::Passing {
-                program,
-                file,
-                status,
-                stderr,
-            },
-            false => ArchiveError::Failed {
-                program,
-                file,
-                status,
-                stderr,
-            },
-        }
     }
 }
 

@@ -49,18 +49,14 @@ pub enum DumpError {
     Run { program: PathBuf, source: io::Error },
     #[error("{} was stopped before it had dumped the schema", .program.display())]
     Aborted { program: PathBuf },
-    #[error("{} could not dump the schema ({status}): {stderr}", .program.display())]
+    #[error("{} could not dump the schema{}", .program.display(), passing::told(*.status, .stderr, *.passes))]
     Failed {
         program: PathBuf,
         status: ExitStatus,
         /// The last lines it wrote.
         stderr: String,
-    },
-    #[error("{} could not dump the schema now ({status}){}; start both again when that has passed", .program.display(), passing::told(.stderr))]
-    Passing {
-        program: PathBuf,
-        status: ExitStatus,
-        stderr: String,
+        /// It may go well later.
+        passes: bool,
     },
     #[error(
         "the lock table of the source's server is too small for pg_dump, which locks each table: raise max_locks_per_transaction there, restart that server, and start both again; or move a part (--schema, --table)"
@@ -83,8 +79,9 @@ impl DumpError {
             | Self::Read { source, .. }
             | Self::Door(source) => passing::is_passing(source),
             Self::Session(source) => source.is_passing(),
-            Self::Passing { .. } | Self::Locks => true,
-            Self::Aborted { .. } | Self::Failed { .. } => false,
+            Self::Failed { passes, .. } => *passes,
+            Self::Locks => true,
+            Self::Aborted { .. } => false,
         }
     }
 }
@@ -211,18 +208,11 @@ impl Dump {
 /// A server may tell in any language that pg_dump has waited too long for a lock: after so long every
 /// failure may be that one.
 fn failure(tool: &Tool, status: ExitStatus, stderr: String, ran: Duration) -> DumpError {
-    let program = tool.path.clone();
-    match passing::has_passing_cause(status, &stderr) || ran >= LOCK_WAIT {
-        true => DumpError::Passing {
-            program,
-            status,
-            stderr,
-        },
-        false => DumpError::Failed {
-            program,
-            status,
-            stderr,
-        },
+    DumpError::Failed {
+        program: tool.path.clone(),
+        passes: passing::has_passing_cause(status, &stderr) || ran >= LOCK_WAIT,
+        status,
+        stderr,
     }
 }
 
