@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::outbox::Line;
 use super::worker::{Piece, Shared, WorkError};
@@ -20,6 +20,8 @@ use crate::wire::message::{ChunkEnd, StreamHeader};
 
 /// What is written at a time under `--rate`: a slow rate must not keep recv without a byte for long.
 const THROTTLED_PIECE: usize = 16 << 10;
+/// How often an attempt whose reader's server gives no rows is looked after.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One attempt at a chunk.
 pub(super) struct Outgoing<'a> {
@@ -80,22 +82,30 @@ impl<'a> Outgoing<'a> {
     /// Encodes everything up to the chunk's end. Where the reader ends before, the attempt is over:
     /// the stream is reset, and the receiver rolls the chunk back.
     pub(super) fn run(mut self, pieces: &Receiver<Piece>) -> Result<(), WorkError> {
-        let mut next = pieces.recv();
+        let mut next = self.next(pieces)?;
         for index in 0..self.chunk.parts.len() as u32 {
             let mut scanner = self.scanner(index);
-            while let Ok(Piece::Bytes(filled)) = &next
+            while let Piece::Bytes(filled) = &next
                 && filled.part == index
             {
                 self.block(index, &mut scanner, filled)?;
-                next = pieces.recv();
-            }
-            if next.is_err() {
-                return Err(WorkError::Over);
+                next = self.next(pieces)?;
             }
             let digest = scanner.finish().map_err(|e| self.scan_error(index, e))?;
             self.digests.push(digest);
         }
         self.finish()
+    }
+
+    /// What the reader has next. Its server may take long: that the attempt is over is noticed meanwhile.
+    fn next(&self, pieces: &Receiver<Piece>) -> Result<Piece, WorkError> {
+        loop {
+            match pieces.recv_timeout(LOOK) {
+                Ok(piece) => return Ok(piece),
+                Err(RecvTimeoutError::Timeout) if self.shared.outbox.is_live(self.attempt) => {}
+                Err(_) => return Err(WorkError::Over),
+            }
+        }
     }
 
     fn scanner(&self, index: u32) -> Scanner {

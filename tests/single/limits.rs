@@ -5,6 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::journal::wait_for_chunks;
 use crate::lent::{FOREVER, single};
+use crate::support::holds::Hold;
 use crate::support::{Databases, End, migrate, poll, start_recv, start_send};
 use crate::{DATA, LIMIT, SINGLE, finish};
 
@@ -45,16 +46,32 @@ fn a_server_that_hangs_is_given_up() {
 #[test]
 fn a_server_hangs_while_a_copy_is_cancelled() {
     let dbs = Databases::new("hung_copy", DATA);
+    let hold = Hold::advisory(&dbs.source_conninfo());
     let recv = start_recv(&dbs, &["--keep-journal"]);
-    let slow = ["--rate", "8Mbit", "--chunk-size", "1MiB"];
-    let send = start_send(&dbs, &[&SINGLE[..], &slow].concat());
+    // Either table has several chunks before the row that its COPY waits at.
+    let [first, second] = ["first", "second"].map(|table| {
+        format!(
+            "{table}=CASE WHEN i <= 15000 THEN true
+            ELSE pg_advisory_xact_lock_shared(4711) IS NOT NULL END"
+        )
+    });
+    let args = [
+        "--chunk-size",
+        "1MiB",
+        "--where",
+        &first,
+        "--where",
+        &second,
+    ];
+    let send = start_send(&dbs, &[&SINGLE[..], &args].concat());
     wait_for_chunks(&dbs, 2);
     let copying = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
-        AND application_name LIKE 'pgpipe send%' AND query LIKE 'COPY%' AND state = 'active'";
+        AND application_name LIKE 'pgpipe send%' AND query LIKE 'COPY%' AND wait_event = 'advisory'";
     let pid = poll(LIMIT, || {
         Some(dbs.source_sql(copying)).filter(|pid| !pid.trim().is_empty())
     });
-    let hung = Hung::new(&pid.expect("rows flow"));
+    let hung = Hung::new(&pid.expect("a COPY waits"));
+    hold.release();
     recv.signal(Signal::KILL);
     recv.wait();
     let recv = start_recv(&dbs, &["--keep-journal"]);
@@ -71,10 +88,7 @@ fn too_few_lock_slots_are_told() {
         ("max_locks_per_transaction", "10"),
         ("max_connections", "20"),
     ];
-    let options = ClusterOptions {
-        settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
-        ..ClusterOptions::default()
-    };
+    let options = ClusterOptions::with(&settings);
     let source = Cluster::start(&options).unwrap();
     source.create_database("slots").unwrap();
     let many = "SET synchronous_commit = off; CREATE SCHEMA part; CREATE TABLE part.t AS SELECT generate_series(1, 100) AS i;

@@ -1,5 +1,5 @@
-//! Another session on the target that holds up what recv's backends are at, so that a test can
-//! choose the moment.
+//! Another session that holds up what the backends of recv or send are at, so that a test can choose the
+//! moment.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -22,7 +22,9 @@ pub(crate) struct Hold(Client);
 impl Hold {
     /// In a transaction.
     pub(crate) fn with(dbs: &Databases, statement: &str) -> Self {
-        Self::run(dbs, &format!("BEGIN; {statement}"))
+        let mut hold = Self::at(&dbs.target_conninfo());
+        hold.0.execute(&format!("BEGIN; {statement}")).unwrap();
+        hold
     }
 
     /// The schema before the data, whose sequences cannot be made. Before recv starts.
@@ -38,19 +40,20 @@ impl Hold {
     /// Whoever runs a statement with this tag waits for a lock that the test holds.
     fn statement(dbs: &Databases, tag: &str) -> Self {
         dbs.target_sql(&trigger(tag));
-        Self::run(dbs, "SELECT pg_advisory_lock(4711)")
+        Self::advisory(&dbs.target_conninfo())
+    }
+
+    /// Advisory lock 4711, on any server.
+    pub(crate) fn advisory(conninfo: &str) -> Self {
+        let mut hold = Self::at(conninfo);
+        hold.0.execute("SELECT pg_advisory_lock(4711)").unwrap();
+        hold
     }
 
     /// A session of any server, which does nothing.
     pub(crate) fn at(conninfo: &str) -> Self {
         let info = ConnInfo::resolve(conninfo, &|_| None).unwrap();
         Self(Client::connect(&info, "the application").unwrap())
-    }
-
-    fn run(dbs: &Databases, statement: &str) -> Self {
-        let mut hold = Self::at(&dbs.target_conninfo());
-        hold.0.execute(statement).unwrap();
-        hold
     }
 
     /// Runs what may wait; whether it got what it waited for.
