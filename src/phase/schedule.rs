@@ -10,12 +10,14 @@ use crate::schema::Oid;
 
 mod graph;
 mod locks;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod waits;
 
 use graph::Node;
 use locks::Locks;
+use shares::Shares;
 use waits::Waits;
 
 /// Which transaction of an entry is to be run.
@@ -43,6 +45,9 @@ pub struct Task {
     pub ids: Vec<DumpId>,
     /// The entry's table is an ordinary one: a plain key on it may be built in two steps.
     pub on_plain_table: bool,
+    /// How many processes of the server may help to build an index: so many fewer builds are left than may
+    /// run side by side.
+    pub helpers: usize,
 }
 
 /// How many entries stand where.
@@ -103,6 +108,7 @@ pub struct Schedule {
     /// The rows are durable, and none of them will be taken out again.
     data_ended: bool,
     locks: Locks,
+    shares: Shares,
     refreshed: bool,
 }
 
@@ -126,6 +132,7 @@ impl Schedule {
             closed: gates.into_keys().collect(),
             data_ended: false,
             locks: Locks::default(),
+            shares: Shares::default(),
             refreshed: false,
             nodes,
         };
@@ -135,6 +142,13 @@ impl Schedule {
             schedule.enqueue(position);
         }
         schedule
+    }
+
+    /// So many tasks run side by side, helpers among them; one without this.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: usize) -> Self {
+        self.shares = Shares::new(jobs);
+        self
     }
 
     /// Goes on where a journal stands: `done` is never handed out again, of `built` only the second
@@ -219,6 +233,7 @@ impl Schedule {
     /// The first of two transactions is committed; the second is handed out later.
     pub fn built(&mut self, task: &Task) {
         for position in self.release(task) {
+            self.shares.end(position, true);
             self.put(position, State::Built);
             self.built.insert(self.rank(position));
         }
@@ -227,6 +242,7 @@ impl Schedule {
     /// The task did not run (its connection was lost): it will be handed out again.
     pub fn give_back(&mut self, task: &Task) {
         for position in self.release(task) {
+            self.shares.end(position, false);
             match task.step {
                 Step::First => {
                     self.put(position, State::Waiting);
@@ -290,7 +306,24 @@ impl Schedule {
         let (_, position) = found;
         let node = &self.nodes[position];
         self.locks.take(&node.tables, node.exclusive);
-        Some(self.claim(position, Step::First))
+        let helpers = match node.is_build() {
+            true => self.begin_build(position),
+            false => 0,
+        };
+        Some(Task {
+            helpers,
+            ..self.claim(position, Step::First)
+        })
+    }
+
+    fn begin_build(&mut self, position: usize) -> usize {
+        let waiting = self.queues[Stage::Indexes.index()].iter();
+        let waiting = waiting.map(|&(_, p)| &self.nodes[p]);
+        let waiting = waiting
+            .filter(|node| node.is_build())
+            .map(|node| node.bytes);
+        let (bytes, is_tail) = (self.nodes[position].bytes, self.closed.is_empty());
+        self.shares.begin(position, bytes, is_tail, waiting)
     }
 
     fn is_free(&self, position: usize, exclusive: bool) -> bool {
@@ -305,6 +338,7 @@ impl Schedule {
             step,
             ids: vec![node.id],
             on_plain_table: node.on_plain_table,
+            helpers: 0,
         }
     }
 
@@ -329,12 +363,15 @@ impl Schedule {
             step: Step::First,
             ids: batch.iter().map(|&p| self.nodes[p].id).collect(),
             on_plain_table: false,
+            helpers: 0,
         })
     }
 
     fn end(&mut self, task: &Task, outcome: impl Fn(DumpId) -> State) {
         for position in self.release(task) {
-            self.settle(position, outcome(self.nodes[position].id));
+            let state = outcome(self.nodes[position].id);
+            self.shares.end(position, state == State::Done);
+            self.settle(position, state);
         }
     }
 

@@ -34,7 +34,7 @@ use crate::wire::message::{Greet, Offer};
 /// Index builds may take this share of the memory that is free when they start.
 const INDEX_MEMORY_SHARE: u64 = 4;
 /// The server's default, and what more never helped.
-const WORK_MEM_MIB: std::ops::RangeInclusive<u64> = 64..=1024;
+const WORK_MEM_MIB: std::ops::RangeInclusive<u64> = 64..=ddl::MAX_WORK_MEM_MIB;
 
 /// What installing needs; all of it blocks.
 pub(super) struct Installation {
@@ -308,17 +308,28 @@ impl Installation {
         let gates = plan.tables_with_rows();
         let gates = gates.into_iter().map(|t| (t.oid, t.bytes));
         let (done, built) = ddl::restored(&contents.steps);
-        let mut schedule = Schedule::new(&schema.toc, gates).restore(done, built);
+        let mut schedule = Schedule::new(&schema.toc, gates)
+            .with_jobs(self.options.index_jobs)
+            .restore(done, built);
         if contents.steps.contains(finish::DATA) {
             schedule.end_data();
         }
-        let committed = contents.committed(&plan);
+        let intake = Intake::new(&plan);
+        let committed = contents.committed(&plan).into_iter();
+        // All before a builder looks what is left.
+        for table in committed.flat_map(|id| intake.commit(id)) {
+            schedule.open_gate(plan.table(table).oid);
+        }
+        // What a crash has emptied since the data's end is not missed: it is listed at the end.
+        if schedule.has_data_ended() {
+            plan.tables.iter().for_each(|t| schedule.open_gate(t.oid));
+        }
         let entries = Arc::new(Entries::new(contents.steps));
         let site = self.site(&plan, &journal, schema, &entries);
-        let mut migration = Migration {
+        Migration {
             greet: self.greet.clone(),
             offer: self.offer.clone(),
-            intake: Arc::new(Intake::new(&plan)),
+            intake: Arc::new(intake),
             plan,
             journal,
             as_replica: false,
@@ -326,9 +337,7 @@ impl Installation {
             writers: Arc::clone(&site.writers),
             builder: Builder::start(site, schedule),
             entries,
-        };
-        migration.adopt(&committed);
-        migration
+        }
     }
 
     /// Where the builder works, and on what.

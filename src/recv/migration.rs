@@ -40,19 +40,14 @@ pub(super) struct Marks<'a> {
 }
 
 impl Marks<'_> {
-    /// Marks a chunk committed, as the journal says; opens the gates of the tables it completes.
-    pub(super) fn adopt(&self, id: ChunkId) {
-        for table in self.intake.commit(id) {
-            self.builder.open_gate(self.plan.table(table).oid);
-        }
-    }
-
-    /// The same for a chunk that this process has written.
+    /// Marks a chunk committed that this process has written; opens the gates of the tables it completes.
     pub(super) fn commit(&self, meter: &Meter, id: ChunkId, written: &Written) {
         if self.intake.is_committed(id) {
             return;
         }
-        self.adopt(id);
+        for table in self.intake.commit(id) {
+            self.builder.open_gate(self.plan.table(table).oid);
+        }
         let raw_bytes = match written {
             Written::Committed(parts) => parts.iter().map(|p| p.digest.bytes).sum(),
             Written::AlreadyCommitted => 0,
@@ -63,18 +58,6 @@ impl Marks<'_> {
 }
 
 impl Migration {
-    /// Takes over what the journal says is committed; opens the gates of complete tables.
-    pub(super) fn adopt(&mut self, committed: &[ChunkId]) {
-        let (_, marks) = self.while_moving();
-        committed.iter().for_each(|&id| marks.adopt(id));
-        // What a crash has emptied since is not missed: it is listed at the end.
-        if self.builder.is_data_durable() {
-            for table in &self.plan.tables {
-                self.builder.open_gate(table.oid);
-            }
-        }
-    }
-
     /// The threads that move rows, beside what their commits mark.
     pub(super) fn while_moving(&mut self) -> (Option<&mut Moving>, Marks<'_>) {
         let marks = Marks {

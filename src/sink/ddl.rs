@@ -19,6 +19,10 @@ use crate::sink::journal::{Journal, JournalError, StepError};
 const TABLES: &str = "tables";
 /// A statement in a report; a function may be long.
 const STATEMENT_CHARS: usize = 2_000;
+/// The server's bound of its parallel settings (`postmaster/bgworker_internals.h`).
+const MAX_PARALLEL_WORKER_LIMIT: usize = 1024;
+/// More `maintenance_work_mem` gains an index build little.
+pub const MAX_WORK_MEM_MIB: u64 = 1024;
 
 /// Why restoring stopped. An entry that the server refuses is no error here: it is recorded, and
 /// the rest goes on.
@@ -53,15 +57,44 @@ pub enum Restored {
     Failed(Vec<DumpId>),
 }
 
+fn of_session(source: PgError) -> DdlError {
+    DdlError::Postgres {
+        what: "the schema".into(),
+        source,
+    }
+}
+
 /// One connection that restores entries.
 pub struct Restorer {
     client: Client,
     journal: Journal,
     schema: Arc<Schema>,
+    memory: Option<Memory>,
+}
+
+/// What index builds of a session may use, where that is planned.
+struct Memory {
+    /// `maintenance_work_mem` of a build without helpers.
+    mib: u64,
+    /// `max_parallel_maintenance_workers`, as it is set.
+    helpers: usize,
+}
+
+impl Memory {
+    /// The server gives each process of a build an equal part of `maintenance_work_mem`, and leaves those
+    /// out whose part would be below 32 MiB (`plan_create_index_workers`): they bring their own.
+    fn settings(&self) -> String {
+        let Self { mib, helpers } = self;
+        let mib = (mib * (*helpers as u64 + 1)).min(MAX_WORK_MEM_MIB);
+        format!(
+            "SET maintenance_work_mem = '{mib}MB'; SET max_parallel_maintenance_workers = {helpers}"
+        )
+    }
 }
 
 impl Restorer {
-    /// `work_mem_mib` is `maintenance_work_mem` for its index builds; the server's own if none.
+    /// `work_mem_mib` is `maintenance_work_mem` for its index builds, which then have the helpers that
+    /// their tasks say; both the server's own if none.
     pub fn connect(
         info: &ConnInfo,
         name: &str,
@@ -69,36 +102,27 @@ impl Restorer {
         schema: Arc<Schema>,
         work_mem_mib: Option<u64>,
     ) -> Result<Self, DdlError> {
-        let failed = |source| DdlError::Postgres {
-            what: "the schema".into(),
-            source,
-        };
-        let mut client = session::open(info, name, "UTF8").map_err(failed)?;
-        client.execute(&schema.session_sql()?).map_err(failed)?;
+        let memory = work_mem_mib.map(|mib| Memory { mib, helpers: 0 });
+        let mut client = session::open(info, name, "UTF8").map_err(of_session)?;
+        client.execute(&schema.session_sql()?).map_err(of_session)?;
         // An entry and its journal row vanish together in a crash; what must not is made durable
         // by the steps after it.
         client
             .execute("SET synchronous_commit = off")
-            .map_err(failed)?;
-        if let Some(mib) = work_mem_mib {
-            // Index builds run side by side already; helpers would only share the same cores.
-            let sql = format!(
-                "SET maintenance_work_mem = '{mib}MB'; SET max_parallel_maintenance_workers = 0"
-            );
-            client.execute(&sql).map_err(failed)?;
+            .map_err(of_session)?;
+        if let Some(memory) = &memory {
+            client.execute(&memory.settings()).map_err(of_session)?;
         }
         Ok(Self {
             client,
             journal,
             schema,
+            memory,
         })
     }
 
     pub fn closer(&self) -> Result<Closer, DdlError> {
-        self.client.closer().map_err(|source| DdlError::Postgres {
-            what: "the schema".into(),
-            source,
-        })
+        self.client.closer().map_err(of_session)
     }
 
     /// What ends the statement under way on the server; a closed socket alone is not noticed
@@ -123,6 +147,14 @@ impl Restorer {
 
     /// Restores one task of the schedule.
     pub fn task(&mut self, task: &Task) -> Result<Restored, DdlError> {
+        self.let_help(task.helpers)?;
+        let restored = self.restore(task)?;
+        // What else the session does has none.
+        self.let_help(0)?;
+        Ok(restored)
+    }
+
+    fn restore(&mut self, task: &Task) -> Result<Restored, DdlError> {
         if let (Stage::Indexes, [id]) = (task.stage, &*task.ids)
             && let Some(two) = two_steps(&self.schema.sql(&task.ids)?, task.on_plain_table)
         {
@@ -140,6 +172,16 @@ impl Restorer {
         } else {
             Restored::Failed(failed)
         })
+    }
+
+    fn let_help(&mut self, helpers: usize) -> Result<(), DdlError> {
+        let helpers = helpers.min(MAX_PARALLEL_WORKER_LIMIT);
+        if let Some(memory) = self.memory.as_mut().filter(|m| m.helpers != helpers) {
+            memory.helpers = helpers;
+            let set = self.client.execute(&memory.settings());
+            set.map_err(of_session)?;
+        }
+        Ok(())
     }
 
     fn half(

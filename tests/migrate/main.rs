@@ -9,6 +9,7 @@ mod again;
 mod broken;
 mod changed;
 mod encoding;
+mod indexes;
 mod link;
 mod options;
 mod report;

@@ -22,6 +22,13 @@ pub(super) struct Node {
     pub(super) on_plain_table: bool,
 }
 
+impl Node {
+    /// Whether it reads rows to make an index, rather than attach one or make one of a partitioned table.
+    pub(super) fn is_build(&self) -> bool {
+        self.stage == Stage::Indexes && !self.exclusive && self.bytes > 0
+    }
+}
+
 /// The nodes of all scheduled entries, in the archive's order.
 ///
 /// A dependency that stands later in the archive is dropped, so that no cycle can block the run;

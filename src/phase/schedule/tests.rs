@@ -186,6 +186,87 @@ fn the_second_step_has_the_table_to_itself() {
     assert_eq!(restored.next_task().unwrap().step, Step::Second);
 }
 
+/// Three tables of one size: one with a key and two indexes, a partitioned one, its partition.
+fn crowd() -> Toc {
+    toc(vec![
+        pre(1, "TABLE", &[]),
+        pre(2, "TABLE", &[]),
+        pre(3, "TABLE", &[2]),
+        pre(4, "TABLE ATTACH", &[2, 3]),
+        post(10, "CONSTRAINT", &[1]),
+        post(11, "INDEX", &[1]),
+        post(12, "INDEX", &[1]),
+        post(20, "INDEX", &[2]),
+        post(21, "INDEX", &[3, 20]),
+        post(22, "INDEX ATTACH", &[3, 20, 21]),
+    ])
+}
+
+fn of_crowd(jobs: usize) -> Schedule {
+    Schedule::new(&crowd(), [(T1, 9), (T3, 9)]).with_jobs(jobs)
+}
+
+#[test]
+fn builds_are_helped_with_when_all_rows_are_there() {
+    let mut schedule = of_crowd(3);
+    schedule.open_gate(T1);
+    let key = schedule.next_task().unwrap();
+    assert_eq!((key.ids[0], key.helpers), (DumpId(10), 0), "more may come");
+    schedule.open_gate(T3);
+    let index = schedule.next_task().unwrap();
+    assert_eq!(
+        (index.ids[0], index.helpers),
+        (DumpId(11), 0),
+        "another waits"
+    );
+    schedule.give_back(&index);
+    schedule.built(&key);
+    let second = schedule.next_task().unwrap();
+    assert_eq!((second.step, second.helpers), (Step::Second, 0));
+    schedule.done(&second);
+    let again = schedule.next_task().unwrap();
+    assert_eq!(
+        (again.ids[0], again.helpers),
+        (DumpId(11), 1),
+        "and the key is built"
+    );
+}
+
+#[test]
+fn to_attach_an_index_is_no_build() {
+    let mut schedule = of_crowd(2).restore([10, 11, 20].map(DumpId), []);
+    schedule.open_gate(T1);
+    schedule.open_gate(T3);
+    let index = schedule.next_task().unwrap();
+    let leaf = schedule.next_task().unwrap();
+    assert_eq!([index.ids[0], leaf.ids[0]], [DumpId(12), DumpId(21)]);
+    assert_eq!([index.helpers, leaf.helpers], [0, 0]);
+    schedule.done(&leaf);
+    schedule.give_back(&index);
+    let index = schedule.next_task().unwrap();
+    assert_eq!((index.ids[0], index.helpers), (DumpId(12), 1));
+    let attach = schedule.next_task().unwrap();
+    assert_eq!((attach.ids[0], attach.helpers), (DumpId(22), 0));
+}
+
+/// A refusal may come at once: it says nothing about those that build.
+#[test]
+fn a_refused_build_does_not_tell_that_others_end() {
+    for (is_refused, helpers) in [(true, 0), (false, 1)] {
+        let mut schedule = of_crowd(2);
+        schedule.open_gate(T1);
+        schedule.open_gate(T3);
+        let _key = schedule.next_task().unwrap();
+        let index = schedule.next_task().unwrap();
+        match is_refused {
+            true => schedule.failed(&index),
+            false => schedule.done(&index),
+        }
+        let last = schedule.next_task().unwrap();
+        assert_eq!((last.ids[0], last.helpers), (DumpId(12), helpers));
+    }
+}
+
 #[test]
 fn keys_of_partitioned_tables_are_not_plain() {
     let toc = toc(vec![
