@@ -21,15 +21,22 @@ pub fn open(
     client_encoding: &str,
 ) -> Result<Client, PgError> {
     let mut client = connect(info, application_name)?;
+    set(&mut client, client_encoding)?;
+    Ok(client)
+}
+
+/// The same settings for a session that has none yet.
+pub fn set(client: &mut Client, client_encoding: &str) -> Result<(), PgError> {
     client.execute(SETTINGS)?;
     client.execute(&format!(
         "SET client_encoding = {}",
         quote_literal(client_encoding)
     ))?;
-    Ok(client)
+    Ok(())
 }
 
-fn connect(info: &ConnInfo, application_name: &str) -> Result<Client, PgError> {
+/// Opens a session without any setting.
+pub fn connect(info: &ConnInfo, application_name: &str) -> Result<Client, PgError> {
     for _ in 1..TRIES {
         match Client::connect(info, application_name) {
             Err(error) if error.is_crowded() => sleep(PAUSE),

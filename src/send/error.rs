@@ -13,6 +13,7 @@ use crate::source::choice::ChoiceError;
 use crate::source::choice::filters::FilterError;
 use crate::source::dump::DumpError;
 use crate::source::keeper::KeeperError;
+use crate::source::pooling::PoolingError;
 use crate::source::privileges::Unreadable;
 use crate::source::reader::ReadError;
 use crate::state::StateError;
@@ -27,6 +28,8 @@ pub enum SendError {
     ConnInfo(#[from] ConnInfoError),
     #[error(transparent)]
     Postgres(#[from] PgError),
+    #[error(transparent)]
+    Pooling(#[from] PoolingError),
     #[error("the source server is version {found}; pgpipe reads {needed} or later")]
     TooOld { found: u32, needed: u32 },
     #[error(
@@ -194,6 +197,7 @@ impl SendError {
             Self::Transport(error) => !error.is_foreign(),
             Self::NoNewSnapshot(_) => true,
             Self::Postgres(error)
+            | Self::Pooling(PoolingError::Postgres(error))
             | Self::Choice(ChoiceError::Postgres(error))
             | Self::Filter(FilterError::Postgres(error)) => error.is_passing(),
             Self::Dump(error) => error.is_passing(),

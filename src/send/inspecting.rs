@@ -1,13 +1,13 @@
 //! Everything about the source that can be wrong before the network is touched.
 
 use super::{Options, SendError};
-use crate::pg::{Client, ConnInfo};
+use crate::pg::{Client, ConnInfo, session};
 use crate::report::ObjectError;
 use crate::runtime::blocking;
 use crate::runtime::tools::{Tool, Tools};
 use crate::selection::{Content, RowFilter};
 use crate::source::choice::{Choice, filters};
-use crate::source::{catalog, choice, privileges, server};
+use crate::source::{catalog, choice, pooling, privileges, server};
 use crate::wire::message::SourceInfo;
 
 /// The source, before the network is touched.
@@ -27,7 +27,7 @@ pub(super) async fn inspect(
     let options = options.clone();
     blocking(move || {
         let info = ConnInfo::resolve(&options.source, &|name| std::env::var(name).ok())?;
-        let mut client = options.open_session(&info)?;
+        let mut client = open(&options, &info)?;
         let found = client.server_version();
         if found < server::OLDEST {
             return Err(SendError::TooOld {
@@ -55,6 +55,18 @@ pub(super) async fn inspect(
         })
     })
     .await
+}
+
+/// The first session; where there are to be more, they must be ones of the server's.
+fn open(options: &Options, info: &ConnInfo) -> Result<Client, SendError> {
+    if options.snapshot.is_single() {
+        return Ok(options.open_session(info)?);
+    }
+    let name = options.application_name();
+    let mut client = session::connect(info, &name)?;
+    pooling::require_sessions(&mut client, || session::connect(info, &name))?;
+    session::set(&mut client, "UTF8")?;
+    Ok(client)
 }
 
 /// Without all its partitions such a table could not take some of its rows on the target. Where that

@@ -8,6 +8,7 @@ pub mod choice;
 pub mod dump;
 pub mod entry;
 pub mod keeper;
+pub mod pooling;
 pub mod privileges;
 pub mod reader;
 pub mod server;

@@ -23,8 +23,13 @@ pub(crate) struct Pooler {
 }
 
 impl Pooler {
-    /// `mode` as in `pool_mode`.
+    /// One connection to the server; `mode` as in `pool_mode`.
     pub(crate) fn start(dbs: &Databases, mode: &str) -> Self {
+        Self::with(dbs, mode, 1)
+    }
+
+    /// So many.
+    pub(crate) fn with(dbs: &Databases, mode: &str, connections: u32) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("pgpipe-pooler-")
             .tempdir_in("/tmp")
@@ -37,7 +42,7 @@ impl Pooler {
         );
         let config = format!(
             "[databases]\n* = {server}\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {show}\n\
-             auth_type = trust\nauth_file = {show}/users\npool_mode = {mode}\ndefault_pool_size = 1\n\
+             auth_type = trust\nauth_file = {show}/users\npool_mode = {mode}\ndefault_pool_size = {connections}\n\
              server_reset_query = DISCARD ALL\nquery_wait_timeout = 5\nserver_check_delay = 0\n"
         );
         fs::write(dir.path().join("pgbouncer.ini"), config).unwrap();

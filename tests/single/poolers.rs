@@ -2,7 +2,7 @@
 
 use crate::journal::wait_for_chunks;
 use crate::pooler::Pooler;
-use crate::support::{Databases, start_recv, start_send};
+use crate::support::{Databases, migrate, start_recv, start_send};
 use crate::watcher::Watcher;
 use crate::{DATA, SINGLE, SLOW};
 
@@ -10,6 +10,16 @@ use crate::{DATA, SINGLE, SLOW};
 const SESSION: &str = "SELECT current_setting('search_path'), current_setting('row_security'),
     current_setting('client_min_messages'), (SELECT count(*) FROM pg_prepared_statements),
     (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory')";
+
+const CLEAN: [&str; 5] = ["\"$user\", public", "on", "notice", "0", "0"];
+
+fn left(pooler: &Pooler) -> Vec<String> {
+    let mut application = pooler.connect();
+    let rows = application.query(SESSION).unwrap();
+    (0..5)
+        .map(|n| rows[0].text(n).unwrap().to_owned())
+        .collect()
+}
 
 fn comes_through(mode: &str) {
     let dbs = Databases::new(
@@ -24,11 +34,7 @@ fn comes_through(mode: &str) {
     let (sent, received) = (send.wait(), recv.wait());
     sent.must_end(0);
     received.must_end(0);
-    let mut application = pooler.connect();
-    let rows = application.query(SESSION).unwrap();
-    let settings: Vec<_> = (0..5).map(|n| rows[0].text(n).unwrap()).collect();
-    assert_eq!(settings, ["\"$user\", public", "on", "notice", "0", "0"]);
-    drop(application);
+    assert_eq!(left(&pooler), CLEAN);
     drop(pooler);
     watcher.saw_one();
     crate::support::assert_equal(&dbs);
@@ -50,12 +56,37 @@ fn an_export_needs_more_than_one() {
     let dbs = Databases::new("pool_of_one", DATA);
     let pooler = Pooler::start(&dbs, "session");
     let conninfo = pooler.conninfo();
-    let send = start_send(&dbs, &["--source", &conninfo]);
-    let recv = start_recv(&dbs, &[]);
-    let (sent, received) = (send.wait(), recv.wait());
-    assert_ne!(sent.status.code(), Some(0));
-    received.must_end(sent.status.code().unwrap());
+    let sent = start_send(&dbs, &["--source", &conninfo]).wait();
+    sent.must_end(1);
     assert!(sent.stderr.contains("--snapshot single"), "{}", sent.stderr);
+}
+
+#[test]
+fn sessions_of_a_pooler_can_export() {
+    let dbs = Databases::new("pool_of_many", DATA);
+    let pooler = Pooler::with(&dbs, "session", 20);
+    let conninfo = pooler.conninfo();
+    let (send, recv) = migrate(&dbs, &["--source", &conninfo], &[]);
+    send.must_end(0);
+    recv.must_end(0);
+    drop(pooler);
+    crate::support::assert_equal(&dbs);
+}
+
+/// What readers set would come to others, and row security could take rows out unnoticed.
+#[test]
+fn transactions_of_a_pooler_cannot_export() {
+    let dbs = Databases::new("no_sessions", "");
+    for connections in [1, 20] {
+        let pooler = Pooler::with(&dbs, "transaction", connections);
+        let conninfo = pooler.conninfo();
+        let sent = start_send(&dbs, &["--source", &conninfo]).wait();
+        sent.must_end(1);
+        let told = "behind a pooler in transaction mode";
+        assert!(sent.stderr.contains(told), "{}", sent.stderr);
+        assert!(sent.stderr.contains("--snapshot single"), "{}", sent.stderr);
+        assert_eq!(left(&pooler), CLEAN);
+    }
 }
 
 /// The pooler loses its server's session: the run goes on in a new one.

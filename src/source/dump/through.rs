@@ -56,9 +56,24 @@ pub fn dump_through(
     dumped
 }
 
+/// In one batch that begins with something else: a pooler may answer DEALLOCATE itself (odyssey does), so
+/// that the server never hears of it.
 fn forget_prepared(client: &mut Client) -> Result<(), PgError> {
-    for row in client.query(PREPARED)? {
-        client.execute(&format!("DEALLOCATE {}", quote_ident_always(row.text(0)?)))?;
+    let prepared = client.query(PREPARED)?;
+    if prepared.is_empty() {
+        return Ok(());
+    }
+    let mut batch = "SELECT".to_owned();
+    for row in &prepared {
+        batch += &format!("; DEALLOCATE {}", quote_ident_always(row.text(0)?));
+    }
+    client.execute(&batch)?;
+    let left = client.query(PREPARED)?.len();
+    if left > 0 {
+        tracing::warn!(
+            left,
+            "prepared statements of pg_dump's stay in the source's session"
+        );
     }
     Ok(())
 }

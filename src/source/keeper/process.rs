@@ -11,6 +11,7 @@ use super::desk::{self, Desk, Event, Held};
 use super::taking::{TakeError, take_snapshot};
 use super::{Birth, Kept, Spec};
 use crate::pg::{Client, ConnInfo, PgError, session};
+use crate::source::pooling::PoolingError;
 
 /// How often the keeper asks its server for a sign of life, so that a firewall's idle timer never
 /// sees an idle connection. A terminated session is noticed at once, a host that is gone by this.
@@ -29,11 +30,9 @@ pub enum ProcessError {
     Postgres(#[from] PgError),
     #[error("cannot use the keeper's directory {dir}")]
     Directory { dir: String, source: std::io::Error },
-    /// Send has one already.
-    #[error(
-        "no second connection to the source is to be had ({0}); --snapshot single reads all through one"
-    )]
-    NoSecond(#[source] PgError),
+    /// Send has a connection already.
+    #[error(transparent)]
+    Pooling(#[from] PoolingError),
     #[error(transparent)]
     Take(#[from] TakeError),
 }
@@ -78,13 +77,8 @@ fn born(dir: &Path, say: &mut dyn FnMut(Birth)) -> Result<Born, ProcessError> {
     let spec = read_spec()?;
     let info = ConnInfo::resolve(&spec.source, &|name| std::env::var(name).ok())?;
     let application_name = format!("pgpipe keeper {}", spec.migration);
-    let mut client = session::open(&info, &application_name, "UTF8").map_err(|error| {
-        match error.sqlstate() {
-            // No slot of the server's is left, or a pooler (08P01) has none.
-            Some("53300" | "08P01") => ProcessError::NoSecond(error),
-            _ => error.into(),
-        }
-    })?;
+    let opened = session::open(&info, &application_name, "UTF8");
+    let mut client = opened.map_err(PoolingError::of_second)?;
     client.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
     let mut waiting = |what| say(Birth::Waiting(what));
     let kept = take_snapshot(&mut client, true, &spec.selection, &mut waiting)?;
