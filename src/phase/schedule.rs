@@ -45,8 +45,8 @@ pub struct Task {
     pub ids: Vec<DumpId>,
     /// The entry's table is an ordinary one: a plain key on it may be built in two steps.
     pub on_plain_table: bool,
-    /// How many processes of the server may help to build an index: so many fewer builds are left than may
-    /// run side by side.
+    /// How many processes of the server may help to build an index: its share of those that would have
+    /// nothing else to do.
     pub helpers: usize,
 }
 

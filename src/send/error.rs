@@ -197,7 +197,7 @@ impl SendError {
             Self::Transport(error) => !error.is_foreign(),
             Self::NoNewSnapshot(_) => true,
             Self::Postgres(error)
-            | Self::Pooling(PoolingError::Postgres(error))
+            | Self::Pooling(PoolingError::Postgres(error) | PoolingError::NoSecond(error))
             | Self::Choice(ChoiceError::Postgres(error))
             | Self::Filter(FilterError::Postgres(error)) => error.is_passing(),
             Self::Dump(error) => error.is_passing(),

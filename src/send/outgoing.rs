@@ -97,13 +97,17 @@ impl<'a> Outgoing<'a> {
         self.finish()
     }
 
-    /// What the reader has next. Its server may take long: that the attempt is over is noticed meanwhile.
+    /// What the reader has next. Its server may take long: that the attempt is over is noticed meanwhile,
+    /// and that the link has been lost for too long.
     fn next(&self, pieces: &Receiver<Piece>) -> Result<Piece, WorkError> {
         loop {
             match pieces.recv_timeout(LOOK) {
                 Ok(piece) => return Ok(piece),
-                Err(RecvTimeoutError::Timeout) if self.shared.outbox.is_live(self.attempt) => {}
-                Err(_) => return Err(WorkError::Over),
+                Err(RecvTimeoutError::Timeout) => {
+                    let linked = self.shared.outbox.next_line(self.attempt, 0);
+                    self.shared.runtime.block_on(linked)?;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(WorkError::Over),
             }
         }
     }

@@ -175,6 +175,10 @@ impl Reading {
                 none.insert(reader)
             }
         };
+        // An interruption before there was a connection has ended nothing.
+        if !shared.outbox.is_live(attempt) {
+            return Err(WorkError::Over);
+        }
         let outbox = &shared.outbox;
         let mut take =
             |filled| sender.send(Piece::Bytes(filled)).is_ok() && outbox.is_live(attempt);

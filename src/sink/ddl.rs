@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, Entry, Stage, Step, Task};
+use crate::report::one_line;
 use crate::schema::quote_literal;
 use crate::sink::archive::{ArchiveError, login_trigger, two_steps};
 use crate::sink::journal::{Journal, JournalError, StepError};
@@ -57,6 +58,13 @@ pub enum Restored {
     Failed(Vec<DumpId>),
 }
 
+/// Whether rows are refused, as by a unique index (class 23, integrity constraint violations).
+fn is_of_rows(error: &PgError) -> bool {
+    error
+        .sqlstate()
+        .is_some_and(|state| state.starts_with("23"))
+}
+
 fn of_session(source: PgError) -> DdlError {
     DdlError::Postgres {
         what: "the schema".into(),
@@ -81,6 +89,10 @@ struct Memory {
 }
 
 impl Memory {
+    fn is_shared(&self) -> bool {
+        self.helpers > 0
+    }
+
     /// The server gives each process of a build an equal part of `maintenance_work_mem`, and leaves those
     /// out whose part would be below 32 MiB (`plan_create_index_workers`): they bring their own.
     fn settings(&self) -> String {
@@ -289,8 +301,21 @@ impl Restorer {
         sql: &str,
         what: &str,
     ) -> Result<Result<(), PgError>, DdlError> {
-        let mark = self.journal.steps_sql(steps);
-        self.attempt(steps, &format!("{mark};\n{sql}"), what)
+        let sql = format!("{};\n{sql}", self.journal.steps_sql(steps));
+        match self.attempt(steps, &sql, what)? {
+            Err(refused)
+                if !is_of_rows(&refused) && self.memory.as_ref().is_some_and(Memory::is_shared) =>
+            {
+                // It may have been for the helpers: a function that is parallel safe in name alone.
+                tracing::warn!(
+                    error = one_line(&refused),
+                    "building without parallel workers"
+                );
+                self.let_help(0)?;
+                self.attempt(steps, &sql, what)
+            }
+            done => Ok(done),
+        }
     }
 
     /// Runs statements that mark these steps among other things, in one transaction.

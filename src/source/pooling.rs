@@ -1,6 +1,8 @@
 //! Whether a session of ours is one of the server's: a pooler in transaction mode gives each transaction
 //! another.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::pg::{Client, PgError};
@@ -23,24 +25,33 @@ pub enum PoolingError {
 impl PoolingError {
     /// `error` is why there is no connection beside one that there is.
     pub fn of_second(error: PgError) -> Self {
-        let is_full = matches!(error.sqlstate(), Some("53300" | "08P01"));
+        // No slot of the server's is left, or a pooler has none: it says so, or lets us wait.
+        let is_full = error.is_crowded() || error.sqlstate() == Some("08P01");
         match is_full || matches!(error, PgError::ConnectTimeout { .. }) {
-            // No slot of the server's is left, or a pooler has none: it says so, or lets us wait.
             true => Self::NoSecond(error),
             false => error.into(),
         }
     }
 }
 
-/// Requires that what `client` sets is there when it looks again, and nowhere else. Nothing is set on a
-/// server that says itself which process has the connection: a pooler makes that up.
+/// A setting that nothing reads.
+const MARK: &str = "pgpipe.session";
+/// Where others use the pooler meanwhile, one look may be misled.
+const LOOKS: usize = 3;
+/// How long a pooler may let us wait for a session of the server's.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Requires that what `client` sets is there when it looks again, and not in another connection. Nothing
+/// is set on a server that says itself which process has the connection: a pooler makes that up.
 ///
-/// `client` is outside a transaction; `second` is to be another connection to the same source. pgbouncer
-/// and odyssey give a transaction the server's session that was used last: ours.
+/// `client` is outside a transaction; `second` is to be another connection to the same source. A pooler
+/// gives the session that was used last (pgbouncer, odyssey), which the other connection sees, or the one
+/// that has waited longest, which ours sees.
 ///
 /// # Errors
 ///
-/// [`PoolingError::OfTransactions`] where it is not so.
+/// [`PoolingError::OfTransactions`] where it is not so, [`PoolingError::NoSecond`] where there is but one
+/// connection.
 pub fn require_sessions(
     client: &mut Client,
     second: impl FnOnce() -> Result<Client, PgError>,
@@ -49,26 +60,34 @@ pub fn require_sessions(
     if value(client, "pg_catalog.pg_backend_pid()")?.is_some_and(|pid| pid == told) {
         return Ok(());
     }
-    let mark = Uuid::new_v4().to_string();
-    client.execute(&format!("SET {MARK} = '{mark}'"))?;
     let mut other = second().map_err(PoolingError::of_second)?;
-    other
-        .execute("BEGIN READ ONLY")
-        .map_err(PoolingError::of_second)?;
-    let is_found = marked(&mut other, &mark)?;
-    // Before ours looks: there may be one session of the server's for both.
-    let is_kept = !is_found && marked(client, &mark)?;
-    other.execute("ROLLBACK")?;
+    for one in [&mut *client, &mut other] {
+        one.set_read_timeout(Some(LIMIT))?;
+    }
+    let mut is_own = true;
+    for _ in 0..LOOKS {
+        is_own = is_own && look(client, &mut other)?;
+    }
     other.end();
-    client.execute(&format!("RESET {MARK}"))?;
-    match is_kept {
+    client.set_read_timeout(None)?;
+    match is_own {
         true => Ok(()),
         false => Err(PoolingError::OfTransactions),
     }
 }
 
-/// A setting that nothing reads.
-const MARK: &str = "pgpipe.session";
+fn look(client: &mut Client, other: &mut Client) -> Result<bool, PoolingError> {
+    let mark = Uuid::new_v4().to_string();
+    client.execute(&format!("SET {MARK} = '{mark}'"))?;
+    let is_kept = marked(client, &mark)?;
+    let found = marked(other, &mark);
+    client.execute(&format!("RESET {MARK}"))?;
+    match found {
+        Ok(is_found) => Ok(is_kept && !is_found),
+        Err(error) if error.is_connection_lost() => Err(PoolingError::NoSecond(error)),
+        Err(error) => Err(PoolingError::of_second(error)),
+    }
+}
 
 fn marked(client: &mut Client, mark: &str) -> Result<bool, PgError> {
     let found = value(

@@ -4,6 +4,7 @@ pub mod query;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::chunk::{Chunk, Part, Plan, Range};
@@ -110,6 +111,8 @@ pub struct Reader {
     waiting: Box<Waiting>,
     /// Whether large objects are read by their pages; asked when the first come.
     reads_pages: Option<bool>,
+    /// Whether it is at a chunk.
+    reads: Arc<AtomicBool>,
 }
 
 enum Session {
@@ -165,6 +168,7 @@ impl Reader {
             encoding,
             waiting: Box::new(|_| ()),
             reads_pages: None,
+            reads: Arc::default(),
         })
     }
 
@@ -184,8 +188,20 @@ impl Reader {
     pub fn interrupter(&self) -> Result<Box<dyn FnOnce() + Send>, ReadError> {
         Ok(match &self.session {
             Session::Own(client) => {
-                let closer = client.closer().map_err(ReadError::Connect)?;
-                Box::new(move || closer.close())
+                let (closer, cancel) = (client.closer(), client.cancel_token());
+                let closer = closer.map_err(ReadError::Connect)?;
+                let reads = Arc::clone(&self.reads);
+                Box::new(move || {
+                    if !reads.load(Relaxed) {
+                        return closer.close();
+                    }
+                    // A server that gives no rows does not notice a closed connection. Nobody waits
+                    // for this but who reads, and it has limits.
+                    std::thread::spawn(move || {
+                        let _ = cancel.cancel();
+                        closer.close();
+                    });
+                })
             }
             Session::Lent(loan) => Box::new(loan.interrupter()),
         })
@@ -199,7 +215,9 @@ impl Reader {
         pool: &Pool,
         take: &mut Take<'_>,
     ) -> Result<(), ReadError> {
+        self.reads.store(true, Relaxed);
         let read = self.read_parts(plan, chunk, pool, take);
+        self.reads.store(false, Relaxed);
         if !self.is_on_loan() {
             return read;
         }

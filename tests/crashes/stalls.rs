@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::support::holds::Hold;
 use crate::support::{Databases, poll};
 use crate::{DATA, LIMIT, finish, start_both};
 
@@ -27,9 +28,9 @@ fn written(dbs: &Databases) -> String {
 }
 
 #[track_caller]
-fn wait_for_none(ask: impl Fn() -> String, nothing: &str) {
-    let none = || (ask().trim() == nothing).then_some(());
-    poll(LIMIT, none).expect("no transaction is left open");
+fn wait_for_answer(ask: impl Fn() -> String, answer: &str) {
+    let given = || (ask().trim() == answer).then_some(());
+    poll(LIMIT, given).unwrap_or_else(|| panic!("never {answer}, but {}", ask()));
 }
 
 /// Both processes live on: the transaction on the target is the same before and after.
@@ -55,7 +56,7 @@ fn a_silent_sender_keeps_no_transaction_open() {
     let (send, recv) = start_both(&dbs, &ONE_CHUNK, &["--stall", "2s"]);
     written(&dbs);
     send.signal(Signal::STOP);
-    wait_for_none(|| dbs.target_sql(WRITING), "");
+    wait_for_answer(|| dbs.target_sql(WRITING), "");
     send.signal(Signal::CONT);
     finish(&dbs, send, recv);
 }
@@ -69,7 +70,25 @@ fn a_lost_link_keeps_no_copy_open() {
     written(&dbs);
     recv.signal(Signal::STOP);
     send.wait_for("connection to recv lost");
-    wait_for_none(|| dbs.source_sql(READING), "0");
+    wait_for_answer(|| dbs.source_sql(READING), "0");
+    recv.signal(Signal::CONT);
+    finish(&dbs, send, recv);
+}
+
+/// Nor one that its server gives no rows of: that does not notice a connection that is closed.
+#[test]
+fn a_lost_link_keeps_no_silent_copy_open() {
+    let dbs = Databases::new("silent_copy", DATA);
+    let hold = Hold::advisory(&dbs.source_conninfo());
+    let waits = "big=pg_advisory_xact_lock_shared(4711) IS NOT NULL";
+    let args = [&ONE_CHUNK[..], &["--where", waits, "--stall", "2s"]].concat();
+    let (send, recv) = start_both(&dbs, &args, &["--stall", "2s"]);
+    let waiting = format!("{READING} AND wait_event = 'advisory'");
+    wait_for_answer(|| dbs.source_sql(&waiting), "1");
+    recv.signal(Signal::STOP);
+    send.wait_for("connection to recv lost");
+    wait_for_answer(|| dbs.source_sql(READING), "0");
+    hold.release();
     recv.signal(Signal::CONT);
     finish(&dbs, send, recv);
 }

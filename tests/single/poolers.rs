@@ -9,14 +9,15 @@ use crate::{DATA, SINGLE, SLOW};
 /// What an application sees that gets the server's session after us.
 const SESSION: &str = "SELECT current_setting('search_path'), current_setting('row_security'),
     current_setting('client_min_messages'), (SELECT count(*) FROM pg_prepared_statements),
-    (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory')";
+    (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'),
+    coalesce(current_setting('pgpipe.session', true), '')";
 
-const CLEAN: [&str; 5] = ["\"$user\", public", "on", "notice", "0", "0"];
+const CLEAN: [&str; 6] = ["\"$user\", public", "on", "notice", "0", "0", ""];
 
 fn left(pooler: &Pooler) -> Vec<String> {
     let mut application = pooler.connect();
     let rows = application.query(SESSION).unwrap();
-    (0..5)
+    (0..6)
         .map(|n| rows[0].text(n).unwrap().to_owned())
         .collect()
 }
@@ -58,6 +59,8 @@ fn an_export_needs_more_than_one() {
     let conninfo = pooler.conninfo();
     let sent = start_send(&dbs, &["--source", &conninfo]).wait();
     sent.must_end(1);
+    let told = "no second connection to the source is to be had (query_wait_timeout";
+    assert!(sent.stderr.contains(told), "{}", sent.stderr);
     assert!(sent.stderr.contains("--snapshot single"), "{}", sent.stderr);
 }
 
