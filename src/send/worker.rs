@@ -175,11 +175,11 @@ impl Reading {
                 none.insert(reader)
             }
         };
+        let outbox = &shared.outbox;
         // An interruption before there was a connection has ended nothing.
-        if !shared.outbox.is_live(attempt) {
+        if !outbox.is_live(attempt) {
             return Err(WorkError::Over);
         }
-        let outbox = &shared.outbox;
         let mut take =
             |filled| sender.send(Piece::Bytes(filled)).is_ok() && outbox.is_live(attempt);
         let read = connected.read(
@@ -190,7 +190,7 @@ impl Reading {
         );
         match read {
             // An encoder that wants no more has said so to the outbox, or its own error tells why.
-            Err(_) if !shared.outbox.is_live(attempt) => Err(WorkError::Over),
+            Err(_) if !outbox.is_live(attempt) => Err(WorkError::Over),
             Err(ReadError::Unwanted) => Err(WorkError::Halted),
             Err(error) => Err(error.into()),
             Ok(()) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::support::holds::Hold;
-use crate::support::{Databases, poll};
+use crate::support::{Databases, Run, poll};
 use crate::{DATA, LIMIT, finish, start_both};
 
 /// Everything in one chunk, some six seconds long.
@@ -31,6 +31,14 @@ fn written(dbs: &Databases) -> String {
 fn wait_for_answer(ask: impl Fn() -> String, answer: &str) {
     let given = || (ask().trim() == answer).then_some(());
     poll(LIMIT, given).unwrap_or_else(|| panic!("never {answer}, but {}", ask()));
+}
+
+/// recv is silent until send reads nothing any more.
+#[track_caller]
+fn lose_link(dbs: &Databases, send: &Run, recv: &Run) {
+    recv.signal(Signal::STOP);
+    send.wait_for("connection to recv lost");
+    wait_for_answer(|| dbs.source_sql(READING), "0");
 }
 
 /// Both processes live on: the transaction on the target is the same before and after.
@@ -68,9 +76,7 @@ fn a_lost_link_keeps_no_copy_open() {
     let args: Vec<_> = ONE_CHUNK.into_iter().chain(["--stall", "2s"]).collect();
     let (send, recv) = start_both(&dbs, &args, &["--stall", "2s"]);
     written(&dbs);
-    recv.signal(Signal::STOP);
-    send.wait_for("connection to recv lost");
-    wait_for_answer(|| dbs.source_sql(READING), "0");
+    lose_link(&dbs, &send, &recv);
     recv.signal(Signal::CONT);
     finish(&dbs, send, recv);
 }
@@ -85,9 +91,7 @@ fn a_lost_link_keeps_no_silent_copy_open() {
     let (send, recv) = start_both(&dbs, &args, &["--stall", "2s"]);
     let waiting = format!("{READING} AND wait_event = 'advisory'");
     wait_for_answer(|| dbs.source_sql(&waiting), "1");
-    recv.signal(Signal::STOP);
-    send.wait_for("connection to recv lost");
-    wait_for_answer(|| dbs.source_sql(READING), "0");
+    lose_link(&dbs, &send, &recv);
     hold.release();
     recv.signal(Signal::CONT);
     finish(&dbs, send, recv);

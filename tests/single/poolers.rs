@@ -51,17 +51,23 @@ fn a_transaction_at_a_time() {
     comes_through("transaction");
 }
 
+/// send says why, and names the other way.
+#[track_caller]
+fn refuses_to_export(dbs: &Databases, pooler: &Pooler, told: &str) {
+    let conninfo = pooler.conninfo();
+    let sent = start_send(dbs, &["--source", &conninfo]).wait();
+    sent.must_end(1);
+    assert!(sent.stderr.contains(told), "{}", sent.stderr);
+    assert!(sent.stderr.contains("--snapshot single"), "{}", sent.stderr);
+}
+
 /// As it is with several connections: they wait for one another until the pooler has had enough.
 #[test]
 fn an_export_needs_more_than_one() {
     let dbs = Databases::new("pool_of_one", DATA);
     let pooler = Pooler::start(&dbs, "session");
-    let conninfo = pooler.conninfo();
-    let sent = start_send(&dbs, &["--source", &conninfo]).wait();
-    sent.must_end(1);
     let told = "no second connection to the source is to be had (query_wait_timeout";
-    assert!(sent.stderr.contains(told), "{}", sent.stderr);
-    assert!(sent.stderr.contains("--snapshot single"), "{}", sent.stderr);
+    refuses_to_export(&dbs, &pooler, told);
 }
 
 #[test]
@@ -82,12 +88,7 @@ fn transactions_of_a_pooler_cannot_export() {
     let dbs = Databases::new("no_sessions", "");
     for connections in [1, 20] {
         let pooler = Pooler::with(&dbs, "transaction", connections);
-        let conninfo = pooler.conninfo();
-        let sent = start_send(&dbs, &["--source", &conninfo]).wait();
-        sent.must_end(1);
-        let told = "behind a pooler in transaction mode";
-        assert!(sent.stderr.contains(told), "{}", sent.stderr);
-        assert!(sent.stderr.contains("--snapshot single"), "{}", sent.stderr);
+        refuses_to_export(&dbs, &pooler, "behind a pooler in transaction mode");
         assert_eq!(left(&pooler), CLEAN);
     }
 }
