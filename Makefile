@@ -8,9 +8,11 @@ BENCH ?=
 # Options of `make bench-codec`, for example CODEC="--shape mail_stats --runs 3", or CODEC=--write.
 CODEC ?=
 # PostgreSQL versions that `make setup` fetches for the tests, beside the one that is installed.
-SERVERS ?= 10 12 13
+SERVERS ?= 10 12 13 18
 # Options of `make bench-many`, for example MANY="--case tables --runs 3", or MANY=--write.
 MANY ?=
+# Options of `make bench-split`, for example SPLIT="--rows 31000000 --runs 3 --write".
+SPLIT ?=
 # Seconds per target of `make fuzz`.
 FUZZ_SECONDS ?= 60
 # Faults of `make chaos`, and the seed that repeats a run; without one the clock chooses it.
@@ -20,7 +22,7 @@ SEED ?=
 KILLS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fidelity test-versions chaos check audit bench bench-codec bench-kills bench-many fuzz
+.PHONY: help setup demo test test-fidelity test-versions chaos check audit bench bench-codec bench-kills bench-many bench-split fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +66,10 @@ bench-codec: ## measure the block codec against zstd and lz4 over rows, one core
 bench-many: setup ## measure 20,000 large objects and 10,000 tables against pg_dump and pg_restore (MANY=--write keeps the table)
 	$(CARGO) build --release
 	python3 scripts/bench_many.py $(MANY)
+
+bench-split: setup ## measure one table of a source before 14 against pg_dump and pg_restore (SPLIT=--write keeps the table)
+	$(CARGO) build --release
+	python3 scripts/bench_split.py $(SPLIT)
 
 bench-kills: setup ## kill pgpipe and pgcopydb at the same moments and count rows (installs pgcopydb; KILLS=--write keeps the table)
 	@scripts/setup pgcopydb

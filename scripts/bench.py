@@ -154,6 +154,10 @@ def arguments():
     return options
 
 
+def how_often(runs):
+    return "1 run of each" if runs == 1 else f"medians of {runs} runs of each"
+
+
 def say(text):
     print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
 
@@ -528,7 +532,7 @@ class Bench:
         commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True, capture_output=True, check=False)
         return (f"pgpipe {commit.stdout.strip() or 'of unknown commit'}. Workload: 4 tables of history shape, {rows:,} rows, {self.heap / 1e9:.2f} GB of heap, 8 indexes; "
                 f"both servers and the clients on this machine; {self.options.jobs} jobs on either side; "
-                f"medians of {self.options.runs} runs, taken in turn.")
+                f"{how_often(self.options.runs)}, taken in turn.")
 
     def table(self, title, rival, theirs, ours, wall_key):
         wall, rival_wall = self.median(ours, wall_key), self.median(theirs, "wall")

@@ -63,7 +63,7 @@ def run(options, source, target, work):
         pathlib.Path(options.json).write_text(json.dumps(figures, indent=1))
     return "\n".join([
         *bench.machine(target),
-        f"{options.jobs} jobs on either side; {options.runs} run of each, taken in turn.",
+        f"{options.jobs} jobs on either side; {bench.how_often(options.runs)}, taken in turn.",
         "",
         *heading(options),
         *rows,

@@ -70,7 +70,7 @@ def run(options, source, target, work):
     return "\n".join([
         *bench.machine(target),
         f"One table on PostgreSQL {version}, {options.rows:,} rows, {size / 1e9:.2f} GB of heap, {len(INDEXES)} indexes; "
-        f"{options.jobs} jobs on either side; {options.runs} run of each.",
+        f"{options.jobs} jobs on either side; {bench.how_often(options.runs)}.",
         "",
         "| whole database, wall, s | pg_dump, pg_restore | pgpipe | ratio |",
         "|---|---|---|---|",

@@ -48,6 +48,8 @@ pub struct Task {
     /// How many processes of the server may help to build an index: its share of those that would have
     /// nothing else to do.
     pub helpers: usize,
+    /// Of the plan's tables that it depends on; 0 for several entries.
+    pub bytes: u64,
 }
 
 /// How many entries stand where.
@@ -339,6 +341,7 @@ impl Schedule {
             ids: vec![node.id],
             on_plain_table: node.on_plain_table,
             helpers: 0,
+            bytes: node.bytes,
         }
     }
 
@@ -364,6 +367,7 @@ impl Schedule {
             ids: batch.iter().map(|&p| self.nodes[p].id).collect(),
             on_plain_table: false,
             helpers: 0,
+            bytes: 0,
         })
     }
 

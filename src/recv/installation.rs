@@ -31,9 +31,9 @@ use crate::sink::{extensions, finish, foresight, roles};
 use crate::state::StateDir;
 use crate::wire::message::{Greet, Offer};
 
-/// Index builds may take this share of the memory that is free when they start.
+/// Index builds may take this share of the memory that is free before them.
 const INDEX_MEMORY_SHARE: u64 = 4;
-/// The server's default, and what more never helped.
+/// From the server's default to what more gains little upon.
 const WORK_MEM_MIB: std::ops::RangeInclusive<u64> = 64..=ddl::MAX_WORK_MEM_MIB;
 
 /// What installing needs; all of it blocks.

@@ -1,9 +1,11 @@
 //! Restores schema entries: each batch with its journal rows in one transaction, so that DDL is
 //! done exactly once too.
 
+mod memory;
 mod owners;
 mod schema;
 
+pub use memory::MAX_WORK_MEM_MIB;
 pub use schema::Schema;
 
 use std::collections::BTreeSet;
@@ -13,17 +15,15 @@ use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, Entry, Stage, Step, Task};
 use crate::report::one_line;
 use crate::schema::quote_literal;
-use crate::sink::archive::{ArchiveError, login_trigger, two_steps};
+use crate::sink::archive::{ArchiveError, builds_b_tree, login_trigger, two_steps};
 use crate::sink::journal::{Journal, JournalError, StepError};
+
+use memory::{Build, Memory};
 
 /// The journal's mark that all entries before the rows are done, and durable.
 const TABLES: &str = "tables";
 /// A statement in a report; a function may be long.
 const STATEMENT_CHARS: usize = 2_000;
-/// The server's bound of its parallel settings (`postmaster/bgworker_internals.h`).
-const MAX_PARALLEL_WORKER_LIMIT: usize = 1024;
-/// More `maintenance_work_mem` gains an index build little.
-pub const MAX_WORK_MEM_MIB: u64 = 1024;
 
 /// Why restoring stopped. An entry that the server refuses is no error here: it is recorded, and
 /// the rest goes on.
@@ -78,30 +78,8 @@ pub struct Restorer {
     journal: Journal,
     schema: Arc<Schema>,
     memory: Option<Memory>,
-}
-
-/// What index builds of a session may use, where that is planned.
-struct Memory {
-    /// `maintenance_work_mem` of a build without helpers.
-    mib: u64,
-    /// `max_parallel_maintenance_workers`, as it is set.
-    helpers: usize,
-}
-
-impl Memory {
-    fn is_shared(&self) -> bool {
-        self.helpers > 0
-    }
-
-    /// The server gives each process of a build an equal part of `maintenance_work_mem`, and leaves those
-    /// out whose part would be below 32 MiB (`plan_create_index_workers`): they bring their own.
-    fn settings(&self) -> String {
-        let Self { mib, helpers } = self;
-        let mib = (mib * (*helpers as u64 + 1)).min(MAX_WORK_MEM_MIB);
-        format!(
-            "SET maintenance_work_mem = '{mib}MB'; SET max_parallel_maintenance_workers = {helpers}"
-        )
-    }
+    /// Of the index task under way, where memory is planned.
+    build: Option<Build>,
 }
 
 impl Restorer {
@@ -114,7 +92,7 @@ impl Restorer {
         schema: Arc<Schema>,
         work_mem_mib: Option<u64>,
     ) -> Result<Self, DdlError> {
-        let memory = work_mem_mib.map(|mib| Memory { mib, helpers: 0 });
+        let memory = work_mem_mib.map(|mib| Memory { mib });
         let mut client = session::open(info, name, "UTF8").map_err(of_session)?;
         client.execute(&schema.session_sql()?).map_err(of_session)?;
         // An entry and its journal row vanish together in a crash; what must not is made durable
@@ -123,13 +101,14 @@ impl Restorer {
             .execute("SET synchronous_commit = off")
             .map_err(of_session)?;
         if let Some(memory) = &memory {
-            client.execute(&memory.settings()).map_err(of_session)?;
+            client.execute(&memory.session_sql()).map_err(of_session)?;
         }
         Ok(Self {
             client,
             journal,
             schema,
             memory,
+            build: None,
         })
     }
 
@@ -159,41 +138,28 @@ impl Restorer {
 
     /// Restores one task of the schedule.
     pub fn task(&mut self, task: &Task) -> Result<Restored, DdlError> {
-        self.let_help(task.helpers)?;
-        let restored = self.restore(task)?;
-        // What else the session does has none.
-        self.let_help(0)?;
-        Ok(restored)
-    }
-
-    fn restore(&mut self, task: &Task) -> Result<Restored, DdlError> {
-        if let (Stage::Indexes, [id]) = (task.stage, &*task.ids)
-            && let Some(two) = two_steps(&self.schema.sql(&task.ids)?, task.on_plain_table)
-        {
-            return match task.step {
-                Step::First => self.half(*id, &two.build, built_step(*id), Restored::Built),
-                Step::Second => self.half(*id, &two.finish, entry_step(*id), Restored::Done),
-            };
-        }
-        let failed = match task.stage {
-            Stage::EventTriggers => self.one_by_one(&task.ids)?,
-            _ => self.batch(&task.ids)?,
+        let restored = match (task.stage, &*task.ids) {
+            (Stage::Indexes, &[id]) => self.index(task, id),
+            (Stage::EventTriggers, ids) => self.one_by_one(ids).map(of_failed),
+            (_, ids) => self.batch(ids).map(of_failed),
         };
-        Ok(if failed.is_empty() {
-            Restored::Done
-        } else {
-            Restored::Failed(failed)
-        })
+        self.build = None;
+        restored
     }
 
-    fn let_help(&mut self, helpers: usize) -> Result<(), DdlError> {
-        let helpers = helpers.min(MAX_PARALLEL_WORKER_LIMIT);
-        if let Some(memory) = self.memory.as_mut().filter(|m| m.helpers != helpers) {
-            memory.helpers = helpers;
-            let set = self.client.execute(&memory.settings());
-            set.map_err(of_session)?;
+    fn index(&mut self, task: &Task, id: DumpId) -> Result<Restored, DdlError> {
+        let sql = self.schema.sql(&task.ids)?;
+        self.build = self.memory.map(|memory| Build {
+            memory,
+            is_b_tree: builds_b_tree(&sql),
+            bytes: task.bytes,
+            helpers: task.helpers,
+        });
+        match (two_steps(&sql, task.on_plain_table), task.step) {
+            (None, _) => self.batch(&[id]).map(of_failed),
+            (Some(two), Step::First) => self.half(id, &two.build, built_step(id), Restored::Built),
+            (Some(two), Step::Second) => self.half(id, &two.finish, entry_step(id), Restored::Done),
         }
-        Ok(())
     }
 
     fn half(
@@ -301,18 +267,19 @@ impl Restorer {
         sql: &str,
         what: &str,
     ) -> Result<Result<(), PgError>, DdlError> {
-        let sql = format!("{};\n{sql}", self.journal.steps_sql(steps));
-        match self.attempt(steps, &sql, what)? {
-            Err(refused)
-                if !is_of_rows(&refused) && self.memory.as_ref().is_some_and(Memory::is_shared) =>
-            {
+        let marked = format!("{};\n{sql}", self.journal.steps_sql(steps));
+        let with = |build: Build| format!("{};\n{marked}", build.sql());
+        let Some(build) = self.build else {
+            return self.attempt(steps, &marked, what);
+        };
+        match self.attempt(steps, &with(build), what)? {
+            Err(refused) if !is_of_rows(&refused) && build.is_helped() => {
                 // It may have been for the helpers: a function that is parallel safe in name alone.
                 tracing::warn!(
                     error = one_line(&refused),
                     "building without parallel workers"
                 );
-                self.let_help(0)?;
-                self.attempt(steps, &sql, what)
+                self.attempt(steps, &with(build.alone()), what)
             }
             done => Ok(done),
         }
@@ -355,6 +322,13 @@ impl Restorer {
         self.schema
             .entry(id)
             .map_or_else(|| format!("entry {id}"), Entry::label)
+    }
+}
+
+fn of_failed(ids: Vec<DumpId>) -> Restored {
+    match ids.is_empty() {
+        true => Restored::Done,
+        false => Restored::Failed(ids),
     }
 }
 

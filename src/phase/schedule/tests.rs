@@ -203,7 +203,7 @@ fn crowd() -> Toc {
 }
 
 fn of_crowd(jobs: usize) -> Schedule {
-    Schedule::new(&crowd(), [(T1, 9), (T3, 9)]).with_jobs(jobs)
+    Schedule::new(&crowd(), [(T1, 9), (T3, 8)]).with_jobs(jobs)
 }
 
 #[test]
@@ -212,6 +212,7 @@ fn builds_are_helped_with_when_all_rows_are_there() {
     schedule.open_gate(T1);
     let key = schedule.next_task().unwrap();
     assert_eq!((key.ids[0], key.helpers), (DumpId(10), 0), "more may come");
+    assert_eq!(key.bytes, 9);
     schedule.open_gate(T3);
     let index = schedule.next_task().unwrap();
     assert_eq!(
@@ -241,6 +242,7 @@ fn to_attach_an_index_is_no_build() {
     let leaf = schedule.next_task().unwrap();
     assert_eq!([index.ids[0], leaf.ids[0]], [DumpId(12), DumpId(21)]);
     assert_eq!([index.helpers, leaf.helpers], [0, 0]);
+    assert_eq!([index.bytes, leaf.bytes], [9, 8]);
     schedule.done(&leaf);
     schedule.give_back(&index);
     let index = schedule.next_task().unwrap();

@@ -21,8 +21,8 @@ mod script;
 
 pub use labels::label_providers;
 pub use rewrite::{
-    LoginTrigger, TwoStep, login_trigger, owner_statements, rewrite_constraint, split_index,
-    two_steps,
+    LoginTrigger, TwoStep, builds_b_tree, login_trigger, owner_statements, rewrite_constraint,
+    split_index, two_steps,
 };
 pub use script::ScriptError;
 

@@ -1,4 +1,5 @@
-//! Splits index and key entries in two transactions, so that a table's indexes build side by side.
+//! What index and key entries build, and how they are split in two transactions, so that a table's indexes
+//! build side by side.
 //!
 //! `ADD CONSTRAINT … PRIMARY KEY` builds its index under ACCESS EXCLUSIVE, one at a time. A unique
 //! index built under SHARE and then adopted by the constraint gives the same catalog entries.
@@ -72,6 +73,47 @@ pub fn rewrite_constraint(sql: &str) -> Option<TwoStep> {
     Some(TwoStep {
         build: entry.after_settings(&index),
         finish,
+    })
+}
+
+/// Whether an index or constraint entry builds a B-tree.
+pub fn builds_b_tree(sql: &str) -> bool {
+    let main = Entry::parse(sql).map(|entry| entry.main);
+    let method = main.and_then(|main| index_method(main).or_else(|| constraint_method(main)));
+    method == Some("btree")
+}
+
+/// The access method of a `CREATE INDEX`, as `pg_get_indexdef` writes it.
+fn index_method(statement: &str) -> Option<&str> {
+    let mut words = Words(statement);
+    words.expect("CREATE ")?;
+    let _ = words.expect("UNIQUE ");
+    words.expect("INDEX ")?;
+    words.identifier()?;
+    words.expect(" ON ")?;
+    let _ = words.expect("ONLY ");
+    words.qualified_name()?;
+    words.expect(" USING ")?;
+    words.identifier()
+}
+
+/// The access method of the index that a constraint brings.
+fn constraint_method(statement: &str) -> Option<&str> {
+    let mut words = Words(statement);
+    words.expect("ALTER TABLE ")?;
+    let _ = words.expect("ONLY ");
+    words.qualified_name()?;
+    words.expect("\n    ADD CONSTRAINT ")?;
+    words.identifier()?;
+    if words.expect(" EXCLUDE USING ").is_some() {
+        return words.identifier();
+    }
+    let is_key = [" PRIMARY KEY ", " UNIQUE "]
+        .into_iter()
+        .any(|kind| words.0.starts_with(kind));
+    is_key.then(|| match words.0.contains(" WITHOUT OVERLAPS)") {
+        true => "gist",
+        false => "btree",
     })
 }
 
@@ -257,6 +299,34 @@ mod tests {
             "PRIMARY KEY (a",
         ] {
             assert_eq!(two_steps(&key(tail), true), None, "{tail}");
+        }
+    }
+
+    #[test]
+    fn b_trees_are_told_from_other_indexes() {
+        let index = |definition: &str| format!("SET default_tablespace = '';\n\n{definition};\n");
+        for sql in [
+            index("CREATE INDEX i ON app.t USING btree (a)"),
+            index("CREATE UNIQUE INDEX \"I ON x\" ON ONLY \"S\".\"T\" USING btree (lower(a))"),
+            index(
+                "CREATE INDEX i ON app.t USING btree (a) WITH (fillfactor='50') WHERE (b = ' USING gin ('::text)",
+            ),
+            key("PRIMARY KEY (a);"),
+            key("UNIQUE NULLS NOT DISTINCT (a) INCLUDE (b) DEFERRABLE;"),
+            key("EXCLUDE USING btree (n WITH =);"),
+        ] {
+            assert!(builds_b_tree(&sql), "{sql}");
+        }
+        for sql in [
+            index("CREATE INDEX i ON app.t USING gin (a)"),
+            index("CREATE INDEX \" USING btree (\" ON app.t USING hash (a)"),
+            index("ALTER INDEX app.i ATTACH PARTITION app.j"),
+            key("PRIMARY KEY (a, b WITHOUT OVERLAPS);"),
+            key("UNIQUE (a, b WITHOUT OVERLAPS) INCLUDE (c);"),
+            key("EXCLUDE USING gist (n WITH =);"),
+            key("FOREIGN KEY (a) REFERENCES app.u(a);"),
+        ] {
+            assert!(!builds_b_tree(&sql), "{sql}");
         }
     }
 

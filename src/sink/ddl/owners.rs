@@ -16,8 +16,8 @@ impl Restorer {
         error: &PgError,
     ) -> Result<Vec<DumpId>, DdlError> {
         let bare = self.schema.bare_sql(id)?;
-        let bare = self.put_to_sleep(&[id], bare);
-        if bare != *sql {
+        if !owner_statements(sql, &bare).is_empty() {
+            let bare = self.put_to_sleep(&[id], bare);
             let mark = format!(
                 "{}; {}; {bare}",
                 self.journal
