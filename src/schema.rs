@@ -135,7 +135,8 @@ pub struct Table {
     /// What is true of the rows that are moved, as SQL; none where all are. Only the source's server
     /// is ever asked.
     pub filter: Option<String>,
-    /// Of a table that the target has already, where no object is made.
+    /// Of a table that is not made on the target from the source's schema: an extension's, and each
+    /// where no object is made.
     pub likeness: Option<Likeness>,
 }
 
@@ -178,10 +179,9 @@ impl Table {
     }
 
     /// Lets it travel as text whatever its types are.
-    pub fn copy_as_text(&mut self) {
+    pub fn copy_as_text(&mut self, because: &str) {
         self.format = Format::Text;
-        let wished = || "text was asked for".to_owned();
-        self.text_because.get_or_insert_with(wished);
+        self.text_because.get_or_insert_with(|| because.to_owned());
     }
 
     /// The qualified name with both parts quoted, whatever they are: for SQL.

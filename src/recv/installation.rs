@@ -19,15 +19,16 @@ use crate::pg::{Client, ConnInfo};
 use crate::phase::{DumpId, Schedule, pre_data_batches};
 use crate::runtime::Brake;
 use crate::runtime::tools::{self, Tools};
-use crate::schema::Table;
+use crate::schema::{QualifiedName, Table};
 use crate::sink::archive::{Archive, RestoreOptions};
 use crate::sink::clean::{CLEANED, Cleaning};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::{self, Restorer, Schema};
 use crate::sink::existing::{self, CompareError, Existing};
+use crate::sink::foresight::{self, DIFFERS, SKIPPED};
 use crate::sink::journal::{Contents, Journal, JournalError};
 use crate::sink::objects::{self, Whose};
-use crate::sink::{extensions, finish, foresight, roles};
+use crate::sink::{extensions, finish, roles};
 use crate::state::StateDir;
 use crate::wire::message::{Greet, Offer};
 
@@ -79,8 +80,9 @@ impl Installation {
         if !self.offer.data_only {
             self.require_tables(&mut client, &journal, &plan)?;
         }
+        let unfit = self.judge_extensions(&mut client, &plan)?;
         let contents = journal.read(&mut client)?;
-        extensions::make_way(&mut client, &journal, &contents.steps, &plan)?;
+        extensions::make_way(&mut client, &journal, &contents.steps, &plan, &unfit)?;
         let as_replica = self.judge_acting(&mut client, &plan)?;
         let migration = self.migration(plan, journal, schema, contents);
         Ok(Migration {
@@ -123,6 +125,9 @@ impl Installation {
         plan: &Arc<Plan>,
     ) -> Result<Option<Cleaning>, RecvError> {
         let existing = self.judge_tables(client, schema, plan)?;
+        if plan.has_large_objects() {
+            database::require_temporary(client)?;
+        }
         let cleaning = self.rehearsed(journal, self.mess(schema, plan, &existing))?;
         let room = self.room.as_ref();
         if let Some(warning) = room.and_then(|room| room.warning(plan.bytes())) {
@@ -163,6 +168,31 @@ impl Installation {
             (self.say)(&note);
         }
         Ok(compared.existing)
+    }
+
+    /// Says what tables that the target's extensions have made are other than on the source; which of
+    /// them cannot take the rows. All else arrives without these.
+    fn judge_extensions(
+        &self,
+        client: &mut Client,
+        plan: &Plan,
+    ) -> Result<BTreeSet<QualifiedName>, RecvError> {
+        if self.offer.data_only {
+            // Compared already.
+            return Ok(BTreeSet::new());
+        }
+        let compared = existing::of_extensions(client, plan)?;
+        for (table, note) in &compared.notes {
+            (self.say)(&format!("{DIFFERS}{table}: {note}"));
+        }
+        for (table, problem) in &compared.problems {
+            (self.say)(&format!("{SKIPPED}rows of {table}, if any: {problem}"));
+        }
+        Ok(compared
+            .problems
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect())
     }
 
     /// Whether triggers and keys of the target's own tables are kept from acting; says which do act.
@@ -290,8 +320,11 @@ impl Installation {
         let refused = errors
             .into_iter()
             .find(|e| e.object.starts_with("TABLE ") && e.object.ends_with(&name));
-        let message =
-            refused.map_or_else(|| "no such entry in the schema".to_owned(), |e| e.message);
+        let unknown = match table.condition.is_some() {
+            true => "its extension is missing there, or of a version without it",
+            false => "no such entry in the schema",
+        };
+        let message = refused.map_or_else(|| unknown.to_owned(), |e| e.message);
         Err(RecvError::Table {
             table: table.name.to_string(),
             message,

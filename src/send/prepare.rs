@@ -33,6 +33,8 @@ use crate::source::{catalog, changes, choice, privileges, server};
 use crate::state::StateDir;
 use crate::wire::message::{Offer, Refresh, Snapshot, SourceInfo};
 
+/// Why rows of an extension travel as text, as they do in pg_dump's archives.
+const OTHER_VERSION: &str = "its extension may be of another version on the target";
 /// How long an abandoned preparation may take to notice.
 const ABANDON_LIMIT: Duration = Duration::from_secs(5);
 
@@ -245,12 +247,17 @@ impl Preparation {
     fn read_tables(&self, client: &mut Client, choice: &Choice) -> Result<Vec<Table>, SendError> {
         let terms = &self.options.terms;
         let mut tables = catalog::tables(client, choice)?;
-        if terms.formats == Formats::Text {
-            tables.iter_mut().for_each(Table::copy_as_text);
+        for table in &mut tables {
+            match terms.formats {
+                Formats::Text => table.copy_as_text("text was asked for"),
+                Formats::Auto if table.condition.is_some() => table.copy_as_text(OTHER_VERSION),
+                Formats::Auto => {}
+            }
         }
-        if !terms.content.has_objects() {
-            catalog::liken(client, &mut tables)?;
-        }
+        let are_made = terms.content.has_objects();
+        let others = tables.iter_mut();
+        let others = others.filter(|table| !are_made || table.condition.is_some());
+        catalog::liken(client, &mut others.collect::<Vec<_>>())?;
         require_whole_families(client, choice, terms.content)?;
         self.require_alike(&tables, false)?;
         if terms.through_roots {

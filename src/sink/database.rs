@@ -57,6 +57,10 @@ pub enum DatabaseError {
         "already there on the target: {objects}; large objects keep their OIDs: unlink them, or name another database"
     )]
     Objects { objects: String },
+    #[error(
+        "large objects go through a temporary table, which recv's role may not make: GRANT TEMPORARY ON DATABASE {database} TO {role}"
+    )]
+    Temporary { database: String, role: String },
 }
 
 /// Refuses a target whose server lacks a tablespace, or lets nothing be made in it: the tables that
@@ -238,6 +242,21 @@ pub fn require_no_objects(client: &mut Client) -> Result<(), DatabaseError> {
     }
     let objects = objects_named(&oids);
     Err(DatabaseError::Objects { objects })
+}
+
+/// Refuses a role that may not make the table that rows of large objects are copied into.
+pub fn require_temporary(client: &mut Client) -> Result<(), DatabaseError> {
+    let rows = client.query(
+        "SELECT has_database_privilege(current_database(), 'TEMPORARY'), \
+         quote_ident(current_database()), quote_ident(current_user)",
+    )?;
+    if rows[0].bool(0)? {
+        return Ok(());
+    }
+    Err(DatabaseError::Temporary {
+        database: rows[0].text(1)?.to_owned(),
+        role: rows[0].text(2)?.to_owned(),
+    })
 }
 
 /// Everything that has a table's kind of name in the target database.

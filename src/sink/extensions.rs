@@ -14,14 +14,16 @@ const NEW: &str = include_str!("extensions.sql");
 /// Removes, once, the rows that the scripts of extensions have put where the source's rows are to
 /// come: of extensions that this migration has made, and only such rows as their conditions cover.
 /// What an extension holds that was there before is left; rows are added to it, as pg_restore does.
+/// So is what a table holds that cannot take the source's rows.
 pub fn make_way(
     client: &mut Client,
     journal: &Journal,
     done: &BTreeSet<String>,
     plan: &Plan,
+    unfit: &BTreeSet<QualifiedName>,
 ) -> Result<(), JournalError> {
     let mut of_extensions = plan.tables_with_rows();
-    of_extensions.retain(|t| t.condition.is_some());
+    of_extensions.retain(|t| t.condition.is_some() && !unfit.contains(&t.name));
     if of_extensions.is_empty() {
         return Ok(());
     }

@@ -36,13 +36,30 @@ pub enum ReadError {
     SnapshotGone { snapshot: String, source: PgError },
     #[error("the session that holds the snapshot has ended")]
     SessionGone,
-    #[error("cannot read {what}")]
+    #[error("cannot read {what}{}", advice(source))]
     Read { what: String, source: PgError },
     #[error("cannot connect to the source: {0}")]
     Connect(#[source] PgError),
     /// The other thread of the worker has gone; its own error tells why.
     #[error("nobody takes what is read")]
     Unwanted,
+}
+
+/// What to do about a row that the server cannot put together: it builds each in one piece of memory,
+/// of 1 GB at most, and a `bytea` as text besides.
+fn advice(error: &PgError) -> &'static str {
+    let routine = error.server().and_then(|server| server.routine.as_deref());
+    let is_too_long = match (error.sqlstate(), routine) {
+        (Some("54000"), _) => true,
+        (Some("XX000"), Some(at)) => at.starts_with("palloc") || at.starts_with("MemoryContext"),
+        _ => false,
+    };
+    match is_too_long {
+        true => {
+            " (COPY writes no row of more than 1 GB, and as text no bytea of more than 512 MB: make it shorter, or leave the table out with --exclude-table)"
+        }
+        false => "",
+    }
 }
 
 impl ReadError {

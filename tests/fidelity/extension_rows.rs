@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::scene::prepare;
-use super::support::{Databases, assert_nothing_left, migrate};
+use super::support::{Databases, End, assert_nothing_left, migrate};
 
 const FILL: &str = "
     CREATE EXTENSION pgpipe_test;
@@ -154,4 +154,74 @@ fn keys_and_triggers_of_an_extension_do_not_act() {
         EXCEPTION WHEN foreign_key_violation THEN NULL; END $$";
     dbs.target_sql(refused);
     assert_nothing_left(&dbs);
+}
+
+/// Columns in another order, a further one and other types are told, and the rows arrive, whatever their binary
+/// form would mean there. What has no place for a column is told too, and then listed.
+#[test]
+fn columns_of_another_version_are_told() {
+    prepare();
+    let dbs = Databases::new("newer_there", FILL);
+    dbs.target_sql("CREATE EXTENSION pgpipe_test VERSION '2.0'");
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    send.must_end(4);
+    recv.must_end(4);
+    let said = [
+        "differs: extension pgpipe_test: version 2.0 on the target, 1.0 on the source",
+        "differs: public.setting: column since is only on the target: left to the default",
+        "differs: public.setting: column value is text on the source and character varying(100) on the target",
+        "differs: public.branch: column trunk is integer on the source and real on the target",
+        "will be skipped: rows of public.ruled, if any: column shipped is missing on the target",
+        "will be skipped: rows of public.ruled, if any: column origin is only on the target, NOT NULL and without a default",
+    ];
+    assert_said(&recv, &said);
+    assert_eq!(
+        recv.stderr.matches("differs: public.trunk").count(),
+        0,
+        "{recv:?}"
+    );
+    let refused = [("TABLE public.ruled", "42703")];
+    assert_eq!(errors(&send.report()), told(&refused));
+    for rows in [
+        "SELECT name, value, own FROM setting ORDER BY name",
+        "SELECT * FROM branch",
+        "SELECT * FROM trunk WHERE id > 1",
+    ] {
+        assert_eq!(dbs.target_sql(rows), dbs.source_sql(rows), "{rows}");
+    }
+    assert_nothing_left(&dbs);
+}
+
+/// One that recv makes: it keeps its own rows where those of the source have no place.
+#[test]
+fn an_older_version_that_recv_makes_keeps_its_rows() {
+    prepare();
+    let fill = "CREATE EXTENSION pgpipe_test VERSION '2.0'; INSERT INTO ruled (rule, origin) VALUES ('mine', 'user');
+        INSERT INTO setting (name, value) VALUES ('added', 'by the user'); INSERT INTO branch VALUES (7, 2, 'mine');";
+    let dbs = Databases::new("older_made", fill);
+    let (send, recv) = migrate(&dbs, &[], &[]);
+    send.must_end(4);
+    recv.must_end(4);
+    let said = [
+        "will be skipped: rows of public.ruled, if any: column origin is missing on the target",
+        "will be skipped: rows of public.setting, if any: column since is missing on the target",
+        "differs: public.branch: column trunk is real on the source and integer on the target",
+    ];
+    assert_said(&recv, &said);
+    let refused = [
+        ("TABLE public.ruled", "42703"),
+        ("TABLE public.setting", "42703"),
+    ];
+    assert_eq!(errors(&send.report()), told(&refused));
+    let found =
+        "SELECT (SELECT count(*) FROM setting), (SELECT count(*) FROM ruled); SELECT * FROM branch";
+    assert_eq!(dbs.target_sql(found).trim(), "3|20\n7|2|mine");
+    assert_nothing_left(&dbs);
+}
+
+#[track_caller]
+fn assert_said(end: &End, lines: &[&str]) {
+    for line in lines {
+        assert!(end.stderr.contains(line), "{line}: {end:?}");
+    }
 }

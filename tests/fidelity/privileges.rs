@@ -63,6 +63,7 @@ fn a_plain_owner_takes_what_a_reader_sends() {
 fn a_role_that_makes_the_database_takes_it_as_its_own() {
     let dbs = shop("shop_b");
     dbs.source_sql(&block("source-13", dbs.name()));
+    dbs.source_sql(&block("source-objects", dbs.name()));
     dbs.source_sql(&block("source-connect", dbs.name()));
     on_target(&dbs, &block("target-createdb", dbs.name()));
     let send = ["--no-owner", "--no-privileges"];
@@ -79,7 +80,8 @@ fn a_role_that_makes_the_database_takes_it_as_its_own() {
 fn an_owner_gives_objects_to_roles_that_he_is_a_member_of() {
     let dbs = shop("shop_c");
     let app = "CREATE ROLE app_of_shop_c; ALTER SCHEMA sales OWNER TO app_of_shop_c;
-        ALTER TABLE sales.customers OWNER TO app_of_shop_c; ALTER VIEW sales.best OWNER TO app_of_shop_c;";
+        ALTER TABLE sales.customers OWNER TO app_of_shop_c; ALTER VIEW sales.best OWNER TO app_of_shop_c;
+        ALTER LARGE OBJECT 70001 OWNER TO app_of_shop_c; ALTER LARGE OBJECT 70003 OWNER TO app_of_shop_c;";
     dbs.source_sql(app);
     dbs.source_sql(&block("source-14", dbs.name()));
     on_target(&dbs, "CREATE ROLE app_of_shop_c");
@@ -178,12 +180,63 @@ fn what_may_not_be_read_is_named_at_once() {
     assert_eq!(made.trim(), "0");
     let grants = block("source-13", dbs.name()).replace("CREATE ROLE shop_d_reader LOGIN;", "");
     dbs.source_sql(&grants);
+    dbs.source_sql(&block("source-objects", dbs.name()));
     dbs.source_sql(&block("source-row-security", dbs.name()));
     on_target(&dbs, &block("target-reader", dbs.name()));
     let (send, recv) = moved_by(&dbs, ("_reader", "_owner"), &[], &[]);
     send.must_end(0);
     recv.must_end(0);
     judge::assert_same(&dbs, "granted");
+}
+
+/// They are left out by OID where nobody granted them, and all else arrives.
+#[test]
+fn large_objects_that_were_not_granted_are_listed() {
+    let dbs = shop("shop_h");
+    dbs.source_sql(&block("source-13", dbs.name()));
+    on_target(&dbs, &block("target-given", dbs.name()));
+    let send = ["--no-privileges"];
+    let (send, recv) = moved_by(&dbs, ("_reader", "_owner"), &send, &[]);
+    send.must_end(4);
+    recv.must_end(4);
+    let errors = &send.report()["errors"];
+    assert_eq!(errors.as_array().unwrap().len(), 1, "{errors}");
+    assert_eq!(errors[0]["object"], "LARGE OBJECTS 70002, 70003");
+    let there =
+        dbs.target_sql("SELECT oid, pg_get_userbyid(lomowner) FROM pg_largeobject_metadata");
+    assert_eq!(there.trim(), "70001|shop_h_owner");
+    assert_nothing_left(&dbs);
+}
+
+/// Rows and large objects into what another role made, by one that owns nothing there.
+#[test]
+fn a_loader_puts_rows_into_the_tables_of_others() {
+    prepare();
+    let sql = "CREATE SCHEMA sales; CREATE TABLE sales.orders AS SELECT generate_series(1, 1000) AS i;
+        CREATE SEQUENCE sales.tickets; SELECT setval('sales.tickets', 77); SELECT lo_from_bytea(70001, 'a picture')";
+    let dbs = Databases::new("shop_i", sql);
+    dbs.target_sql(
+        "CREATE SCHEMA sales; CREATE TABLE sales.orders (i int); CREATE SEQUENCE sales.tickets;
+         REVOKE TEMPORARY ON DATABASE shop_i FROM PUBLIC",
+    );
+    dbs.target_sql(&block("target-loader", dbs.name()));
+    let loader = dbs.target_conninfo();
+    let loader = loader.replace("user=postgres", "user=shop_i_loader");
+    let moved = || migrate(&dbs, &["--data-only", "--no-owner"], &["--target", &loader]);
+    let (send, recv) = moved();
+    send.must_end(1);
+    recv.must_end(1);
+    let line = "GRANT TEMPORARY ON DATABASE shop_i TO shop_i_loader";
+    assert!(recv.stderr.contains(line), "{recv:?}");
+    assert!(send.stderr.contains(line), "{send:?}");
+    assert_nothing_left(&dbs);
+    dbs.target_sql(&block("target-temporary", dbs.name()));
+    let (send, recv) = moved();
+    send.must_end(0);
+    recv.must_end(0);
+    let found = "SELECT (SELECT sum(i) FROM sales.orders), (SELECT last_value FROM sales.tickets), lo_get(70001)";
+    assert_eq!(dbs.target_sql(found), dbs.source_sql(found));
+    assert_nothing_left(&dbs);
 }
 
 /// What the server refuses to a plain owner is what recv has said.

@@ -59,11 +59,16 @@ FROM user_relation
 WHERE relkind IN ('r', 'm') AND relispopulated
 ORDER BY name \gexec
 
--- Privileges in any order; the bytes without the holes.
+-- Privileges in any order.
+SELECT json_build_array(
+    'owner and privileges of large object ' || m.oid,
+    format('%s, %s', m.lomowner::regrole,
+           (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(m.lomacl) a)))
+FROM pg_largeobject_metadata m;
+-- The bytes without the holes.
 SELECT json_build_array(
     'large object ' || m.oid,
-    format('owner %s, privileges %s, comment %s, labels %s, %s bytes, %s', m.lomowner::regrole,
-           (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(m.lomacl) a),
+    format('comment %s, labels %s, %s bytes, %s',
            obj_description(m.oid, 'pg_largeobject'),
            (SELECT json_agg(json_build_array(l.provider, l.label) ORDER BY l.provider)
             FROM pg_seclabel l

@@ -4,6 +4,7 @@
 mod acting;
 mod emptying;
 mod fit;
+mod of_extensions;
 mod there;
 mod way;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 pub use acting::{AS_REPLICA, Acting, acting, hush, keep_triggers, may_be_replica};
 pub use emptying::{Emptying, take_back};
 use fit::fit;
+pub use of_extensions::{OfExtensions, of_extensions};
 use there::There;
 use way::{Way, together, way};
 

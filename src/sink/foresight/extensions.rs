@@ -1,7 +1,7 @@
 //! Extensions that the target's server lacks, refuses, or has otherwise.
 
-use super::SKIPPED;
 use super::facts::{Available, Facts};
+use super::{DIFFERS, SKIPPED};
 use crate::phase::Entry;
 use crate::schema::database::Extension;
 
@@ -26,7 +26,7 @@ fn line(facts: &Facts, name: &str, source: &[Extension]) -> Option<String> {
         return skipped("only a superuser can make it; let one do that beforehand");
     }
     let source = source.iter().find(|extension| extension.name == name)?;
-    difference(found, source).map(|what| format!("differs: extension {name}: {what}"))
+    difference(found, source).map(|what| format!("{DIFFERS}extension {name}: {what}"))
 }
 
 fn difference(found: &Available, source: &Extension) -> Option<String> {

@@ -18,7 +18,9 @@ use crate::sink::ddl::Schema;
 use crate::wire::message::Offer;
 
 /// How a line begins that tells of something that will not be there.
-const SKIPPED: &str = "will be skipped: ";
+pub const SKIPPED: &str = "will be skipped: ";
+/// The same of what will be other than on the source.
+pub const DIFFERS: &str = "differs: ";
 /// Lines at most; the others are counted.
 const TOLD: usize = 40;
 /// What only a superuser may make, whatever it looks like.

@@ -6,7 +6,10 @@ use crate::pg::{Client, PgError};
 use crate::schema::{ColumnType, Likeness, Table};
 
 /// Reads it of each of these tables; in the snapshot, in which their columns were read.
-pub fn liken(client: &mut Client, tables: &mut [Table]) -> Result<(), PgError> {
+pub fn liken(client: &mut Client, tables: &mut [&mut Table]) -> Result<(), PgError> {
+    if tables.is_empty() {
+        return Ok(());
+    }
     let types = Types::read(client)?;
     let mut columns = read_columns(client)?;
     let mut ancestors = ancestors(client)?;

@@ -90,6 +90,22 @@ REVOKE EXECUTE ON FUNCTION pg_catalog.pg_sleep(float8) FROM PUBLIC;
 GRANT SELECT ON pg_catalog.pg_authid TO alice;
 GRANT SELECT (rolname) ON pg_catalog.pg_authid TO "Bob o'x";
 
+-- Large objects, more than one small chunk of them: with a hole, empty, of several roles, with chains of grants.
+SELECT count(lo_from_bytea((100000 + i)::oid, convert_to(repeat(md5(i::text), i % 90), 'UTF8'))) FROM generate_series(1, 300) i;
+SELECT lo_create(70000), lo_put(70000, 300000, 'after a hole');
+SELECT lo_from_bytea(70001, (SELECT string_agg(sha256(i::text::bytea), '') FROM generate_series(1, 10000) i));
+COMMENT ON LARGE OBJECT 70000 IS 'it''s "odd" \ here';
+ALTER LARGE OBJECT 70000 OWNER TO alice;
+GRANT SELECT ON LARGE OBJECT 70000 TO PUBLIC;
+ALTER LARGE OBJECT 100001 OWNER TO "Bob o'x";
+REVOKE ALL ON LARGE OBJECT 100001 FROM "Bob o'x";
+GRANT SELECT, UPDATE ON LARGE OBJECT 100002 TO alice WITH GRANT OPTION;
+SET SESSION AUTHORIZATION alice;
+GRANT SELECT ON LARGE OBJECT 100002 TO "Bob o'x" WITH GRANT OPTION;
+SET SESSION AUTHORIZATION "Bob o'x";
+GRANT SELECT ON LARGE OBJECT 100002 TO "group of readers";
+RESET SESSION AUTHORIZATION;
+
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO alice;
 ALTER DEFAULT PRIVILEGES FOR ROLE alice IN SCHEMA alices GRANT ALL ON SEQUENCES TO "Bob o'x" WITH GRANT OPTION;
 ALTER DEFAULT PRIVILEGES FOR ROLE "Bob o'x" REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;

@@ -9,3 +9,6 @@ INSERT INTO large SELECT i, sha256(i::text::bytea), 'short' FROM generate_series
 CREATE TABLE large_by_name (r regclass, b bytea);
 ALTER TABLE large_by_name ALTER b SET STORAGE EXTERNAL;
 INSERT INTO large_by_name SELECT 'large', substr(b, 1, 120000000) FROM large WHERE id = 1;
+-- Almost as long as the server can make one.
+CREATE TABLE longest (a text, b text, c text);
+INSERT INTO longest SELECT repeat('the first of three ', 16000000), repeat('the second of three ', 15000000), repeat('x', 300000000);
