@@ -85,12 +85,31 @@ pub struct Role {
     pub member_of: Vec<Membership>,
     #[serde(default)]
     pub labels: Vec<Label>,
+    /// `ALTER ROLE … SET` for all databases: name, and value as in [`Setting`].
+    #[serde(default)]
+    pub settings: Vec<(String, String)>,
 }
 
+/// What a role may do by being a member of another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     pub role: String,
     pub admin: bool,
+    /// `WITH INHERIT`; none of a server before 16, where the member's attribute decides.
+    #[serde(default)]
+    pub inherit: Option<bool>,
+    /// `WITH SET`; none of a server before 16, where every member may.
+    #[serde(default)]
+    pub set: Option<bool>,
+}
+
+impl Membership {
+    /// Takes in another one of the same two roles: what either allows is allowed.
+    pub fn widen(&mut self, other: &Self) {
+        self.admin |= other.admin;
+        self.inherit = self.inherit.max(other.inherit);
+        self.set = self.set.max(other.set);
+    }
 }
 
 /// An extension as a database has it.

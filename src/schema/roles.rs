@@ -130,16 +130,23 @@ impl RoleMap {
 
     /// Not in itself.
     fn memberships(&self, role: &Role) -> Vec<Membership> {
-        let mut groups: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, Membership> = BTreeMap::new();
         for group in &role.member_of {
-            *groups.entry(self.name(&group.role)).or_default() |= group.admin;
+            let name = self.name(&group.role);
+            match groups.get_mut(name) {
+                Some(known) => known.widen(group),
+                None => {
+                    let role = name.to_owned();
+                    let there = Membership {
+                        role,
+                        ..group.clone()
+                    };
+                    groups.insert(name, there);
+                }
+            }
         }
-        let others = groups.into_iter().filter(|(group, _)| *group != role.name);
-        let group = |(group, admin): (&str, bool)| Membership {
-            role: group.to_owned(),
-            admin,
-        };
-        others.map(group).collect()
+        groups.remove(&*role.name);
+        groups.into_values().collect()
     }
 
     /// What belongs to the database itself, by the target's names. A privilege or setting that one
@@ -220,6 +227,8 @@ mod tests {
         let group = |group: &&str| Membership {
             role: (*group).to_owned(),
             admin: false,
+            inherit: Some(*group == "b"),
+            set: None,
         };
         Role {
             name: name.into(),
@@ -233,6 +242,7 @@ mod tests {
             comment: Some(name.into()),
             member_of: groups.iter().map(group).collect(),
             labels: Vec::new(),
+            settings: Vec::new(),
         }
     }
 
@@ -249,6 +259,18 @@ mod tests {
         assert_eq!(there.len(), 2, "{there:?}");
         assert_eq!((&*there[0].name, there[0].owns), ("b", true));
         assert_eq!(there[0].comment.as_deref(), Some("b"), "its own attributes");
+    }
+
+    #[test]
+    fn memberships_in_what_becomes_one_group_allow_what_either_does() {
+        let there = map(&["a=b"]).roles(vec![role("m", false, &["a", "b"])]);
+        let expected = Membership {
+            role: "b".into(),
+            admin: false,
+            inherit: Some(true),
+            set: None,
+        };
+        assert_eq!(there[0].member_of, [expected]);
     }
 
     #[test]

@@ -289,8 +289,18 @@ pub(super) fn record(
         message: error.to_string(),
         sqlstate: error.sqlstate().unwrap_or_default().to_owned(),
     };
+    record_error(client, journal, step, &error)
+}
+
+/// Records why something is not there, by whoever's words.
+pub(super) fn record_error(
+    client: &mut Client,
+    journal: &Journal,
+    step: &str,
+    error: &StepError,
+) -> Result<(), JournalError> {
     // A recv that died may have recorded it already.
-    let sql = journal.failed_step_sql(step, &error) + " ON CONFLICT DO NOTHING";
+    let sql = journal.failed_step_sql(step, error) + " ON CONFLICT DO NOTHING";
     let recorded = client.execute(&sql);
     recorded
         .map(drop)

@@ -168,11 +168,6 @@ fn granting(database: &str, owner: &str, grant: &Grant) -> Change {
 }
 
 fn setting(database: &str, setting: &Setting) -> Change {
-    let name = quote_ident_always(&setting.name);
-    let value = match LISTS.contains(&setting.name.to_ascii_lowercase().as_str()) {
-        true => list(&setting.value),
-        false => quote_literal(&setting.value),
-    };
     let (what, who) = match &setting.role {
         None => (setting.name.clone(), format!("DATABASE {database}")),
         Some(role) => {
@@ -183,8 +178,17 @@ fn setting(database: &str, setting: &Setting) -> Change {
     };
     change(
         format!("setting {what}"),
-        format!("ALTER {who} SET {name} TO {value}"),
+        format!("ALTER {who} {}", assignment(&setting.name, &setting.value)),
     )
+}
+
+/// What follows `ALTER ROLE r` to give it a setting, whose value is as the server keeps it.
+pub(super) fn assignment(name: &str, value: &str) -> String {
+    let value = match LISTS.contains(&name.to_ascii_lowercase().as_str()) {
+        true => list(value),
+        false => quote_literal(value),
+    };
+    format!("SET {} TO {value}", quote_ident_always(name))
 }
 
 /// `a, "B ""b"` as `'a', 'B "b'`: the elements as the server has quoted them (`SplitGUCList`).

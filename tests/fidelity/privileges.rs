@@ -2,9 +2,12 @@
 
 use super::judge;
 use super::scene::prepare;
-use super::support::{Databases, End, assert_nothing_left, migrate};
+use super::support::{Databases, End, Run, assert_nothing_left, migrate};
 
 const PAGE: &str = include_str!("../../docs/privileges.md");
+/// Roles as they are moved, and their settings.
+const MADE: &str = "SELECT rolname, rolinherit, rolcreatedb, rolconfig, shobj_description(oid, 'pg_authid') FROM pg_roles
+    WHERE rolname LIKE '%_of_shop_h' ORDER BY 1";
 const SHOP: &str = include_str!("databases/shop.sql");
 
 /// A block of the page, for a database of another name.
@@ -29,18 +32,22 @@ fn on_target(dbs: &Databases, sql: &str) {
     dbs.target().psql("postgres", sql).unwrap();
 }
 
-/// Runs both sides as these roles.
+fn as_role(conninfo: String, dbs: &Databases, role: &str) -> String {
+    match role {
+        "" => conninfo,
+        role => conninfo.replace("user=postgres", &format!("user={}{role}", dbs.name())),
+    }
+}
+
+/// Runs both sides as these roles; as the superuser where there is none.
 fn moved_by(
     dbs: &Databases,
     (reader, owner): (&str, &str),
     send: &[&str],
     recv: &[&str],
 ) -> (End, End) {
-    let as_role = |conninfo: String, role: &str| {
-        conninfo.replace("user=postgres", &format!("user={}{role}", dbs.name()))
-    };
-    let source = as_role(dbs.source_conninfo(), reader);
-    let target = as_role(dbs.target_conninfo(), owner);
+    let source = as_role(dbs.source_conninfo(), dbs, reader);
+    let target = as_role(dbs.target_conninfo(), dbs, owner);
     let send = [send, &["--source", &source]].concat();
     let recv = [recv, &["--target", &target]].concat();
     migrate(dbs, &send, &recv)
@@ -91,6 +98,43 @@ fn an_owner_gives_objects_to_roles_that_he_is_a_member_of() {
     send.must_end(0);
     recv.must_end(0);
     judge::assert_same(&dbs, "a member");
+}
+
+/// Roles that the target lacks, made by one who may make roles: what is theirs is given to them, and
+/// recv's role is no member of them afterwards.
+#[test]
+fn an_owner_who_makes_roles_gives_objects_to_them() {
+    let dbs = shop("shop_h");
+    let app = "CREATE ROLE readers_of_shop_h; CREATE ROLE app_of_shop_h NOINHERIT CREATEDB REPLICATION;
+        GRANT readers_of_shop_h TO app_of_shop_h WITH ADMIN OPTION; COMMENT ON ROLE app_of_shop_h IS 'made';
+        ALTER ROLE app_of_shop_h SET search_path = sales, \"Odd, one\"; ALTER ROLE app_of_shop_h SET work_mem = '7MB';
+        ALTER SCHEMA sales OWNER TO app_of_shop_h; ALTER TABLE sales.customers OWNER TO app_of_shop_h;
+        ALTER VIEW sales.best OWNER TO app_of_shop_h; ALTER MATERIALIZED VIEW sales.totals OWNER TO app_of_shop_h;
+        GRANT SELECT ON sales.orders TO app_of_shop_h;
+        ALTER SEQUENCE public.tickets OWNER TO readers_of_shop_h; GRANT ALL ON SCHEMA public TO readers_of_shop_h;
+        ALTER DEFAULT PRIVILEGES FOR ROLE app_of_shop_h IN SCHEMA sales GRANT SELECT ON TABLES TO readers_of_shop_h;
+        SELECT lo_create(7); ALTER LARGE OBJECT 7 OWNER TO app_of_shop_h;";
+    dbs.source_sql(app);
+    on_target(&dbs, &block("target-roles", dbs.name()));
+    let roles = ("", "_owner");
+    let (send, recv) = moved_by(&dbs, roles, &["--roles"], &["--keep-journal"]);
+    send.must_end(0);
+    recv.must_end(0);
+    assert!(!recv.output().contains("will be skipped"), "{recv:?}");
+    assert_eq!(dbs.target_sql(MADE), dbs.source_sql(MADE));
+    let members =
+        "SELECT pg_get_userbyid(member), pg_get_userbyid(roleid), admin_option FROM pg_auth_members
+        WHERE pg_get_userbyid(roleid) LIKE '%_of_shop_h' ORDER BY 1, 2";
+    let kept = "app_of_shop_h|readers_of_shop_h|t\nshop_h_owner|app_of_shop_h|f\nshop_h_owner|readers_of_shop_h|f";
+    assert_eq!(dbs.target_sql(members).trim(), kept);
+    let conninfo = as_role(dbs.target_conninfo(), &dbs, "_owner");
+    let state = dbs.path("recv.state").display().to_string();
+    let args = ["main", "--yes", "--state", &state, "--target", &conninfo].map(str::to_owned);
+    let cleanup = Run::start(dbs.dir(), "cleanup", &args, &[]);
+    cleanup.wait().must_end(0);
+    assert_eq!(dbs.target_sql(members), dbs.source_sql(members));
+    judge::assert_same(&dbs, "roles by an owner");
+    assert_nothing_left(&dbs);
 }
 
 /// Who may make things in a schema only by its privileges, which come late, gets what is his then.

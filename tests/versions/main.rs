@@ -12,4 +12,5 @@ mod lost;
 mod mapped;
 mod matrix;
 mod pooled;
+mod roles;
 mod splits;

@@ -13,6 +13,11 @@ const EXTENSIONS: &str = include_str!("extensions.sql");
 pub(super) struct Facts {
     pub(super) is_superuser: bool,
     pub(super) creates_roles: bool,
+    pub(super) creates_databases: bool,
+    /// Of the target database.
+    pub(super) owner: String,
+    /// `server_version_num`.
+    pub(super) version: u32,
     /// By name: whether objects can be given to it.
     pub(super) roles: BTreeMap<String, bool>,
     pub(super) extensions: BTreeMap<String, Available>,
@@ -38,6 +43,9 @@ impl Facts {
         Ok(Self {
             is_superuser: role.bool(0)?,
             creates_roles: role.bool(1)?,
+            creates_databases: role.bool(2)?,
+            owner: role.text(3)?.to_owned(),
+            version,
             roles: roles(client, version)?,
             extensions: extensions(client, version)?,
             guarded: guarded(client)?,

@@ -5,6 +5,7 @@
 mod extensions;
 mod facts;
 mod labels;
+mod roles;
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use facts::Facts;
 
 use crate::pg::{Client, PgError};
 use crate::phase::{DumpId, Entry};
-use crate::schema::database::{DatabaseProperties, Role};
+use crate::schema::database::DatabaseProperties;
 use crate::sink::archive::ArchiveError;
 use crate::sink::ddl::Schema;
 use crate::wire::message::Offer;
@@ -65,7 +66,7 @@ pub fn lines(
     offer: &Offer,
 ) -> Result<Vec<String>, ForesightError> {
     let facts = Facts::read(client)?;
-    let mut lines = about_roles(&facts, offer);
+    let mut lines = roles::lines(&facts, offer);
     if !facts.is_superuser {
         let unsure = |entry: &&Entry| IT_DEPENDS.contains(&&*entry.desc);
         let ids: Vec<_> = schema
@@ -81,6 +82,7 @@ pub fn lines(
         let version = client.server_version();
         lines.extend(about_entries(&schema.toc.entries, version, &sql));
         if let Some(database) = &offer.database {
+            lines.extend(roles::about_owner(&facts, database, offer.omit));
             lines.extend(about_settings(&facts, database));
         }
     }
@@ -101,35 +103,6 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
         lines.push(format!("and {more} more"));
     }
     lines
-}
-
-fn about_roles(facts: &Facts, offer: &Offer) -> Vec<String> {
-    let needed = |role: &&Role| match role.owns {
-        true => !offer.omit.owner,
-        false => !offer.omit.privileges,
-    };
-    let roles = offer.roles.iter().filter(needed);
-    roles
-        .filter_map(|role| about_role(facts, role, offer.make_roles))
-        .collect()
-}
-
-fn about_role(facts: &Facts, role: &Role, make: bool) -> Option<String> {
-    let name = &role.name;
-    match facts.roles.get(name) {
-        None if make && (facts.is_superuser || facts.creates_roles) => None,
-        None if make => Some(format!("role {name}: needs CREATEROLE to be made")),
-        None if role.owns => Some(format!(
-            "owner {name} of his objects: there is no such role on the target; make it, or use send --roles, --map-role or --no-owner"
-        )),
-        None => Some(format!(
-            "privileges of {name}: there is no such role on the target; make it, or use send --roles, --map-role or --no-privileges"
-        )),
-        Some(false) if role.owns => Some(format!(
-            "owner {name} of his objects: recv's role is not a member of it; grant it that, or use send --no-owner"
-        )),
-        Some(_) => None,
-    }
 }
 
 fn about_entries<'a>(
@@ -227,36 +200,5 @@ mod tests {
         ] {
             assert_eq!(needs_superuser(&format!("{head}{sql}\n")), refused, "{sql}");
         }
-    }
-
-    #[test]
-    fn owners_and_grantees_are_told_apart() {
-        let facts = Facts {
-            roles: [("other".to_owned(), false), ("own".to_owned(), true)].into(),
-            ..Facts::default()
-        };
-        let role = |name: &str, owns| Role {
-            name: name.into(),
-            owns,
-            inherits: true,
-            creates_roles: false,
-            creates_databases: false,
-            can_login: false,
-            connection_limit: -1,
-            valid_until: None,
-            comment: None,
-            member_of: Vec::new(),
-            labels: Vec::new(),
-        };
-        let told = |name, owns, make| about_role(&facts, &role(name, owns), make);
-        assert_eq!(told("own", true, false), None);
-        assert_eq!(told("other", false, false), None);
-        assert!(told("other", true, false).unwrap().contains("not a member"));
-        assert!(
-            told("gone", false, false)
-                .unwrap()
-                .starts_with("privileges of gone")
-        );
-        assert!(told("gone", true, true).unwrap().contains("CREATEROLE"));
     }
 }

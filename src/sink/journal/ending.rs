@@ -8,6 +8,7 @@ use crate::sink::archive::LoginTrigger;
 
 const WAKE: &str = include_str!("wake.sql");
 const SILENCE: &str = include_str!("silence.sql");
+const JOINED: &str = include_str!("joined.sql");
 
 impl Journal {
     /// Lets the triggers act that were put to sleep; for a journal that stays.
@@ -20,16 +21,22 @@ impl Journal {
     }
 
     fn waking(&self, client: &mut Client) -> Result<Vec<String>, JournalError> {
-        let sql = WAKE.replace(":schema", &self.sql_schema());
+        self.statements(client, WAKE)
+    }
+
+    /// What a query of the journal prints.
+    fn statements(&self, client: &mut Client, sql: &str) -> Result<Vec<String>, JournalError> {
+        let sql = sql.replace(":schema", &self.sql_schema());
         let rows = client.query(&sql).map_err(|e| self.failed(e))?;
         let statements = rows.iter().filter_map(|row| row.get(0).map(str::to_owned));
         Ok(statements.collect())
     }
 
     /// Removes the journal with everything in it. The event triggers that have come with the schema
-    /// must not see it: they are off within that transaction.
+    /// must not see it: they are off within that transaction. recv's role leaves the roles that it
+    /// has made.
     pub fn drop(&self, client: &mut Client) -> Result<(), JournalError> {
-        let waking = self.waking(client)?;
+        let (waking, leaving) = (self.waking(client)?, self.statements(client, JOINED)?);
         let triggers = client.query(SILENCE);
         let triggers = triggers.map_err(|e| JournalError::at("look at the event triggers", e))?;
         let column = |i| triggers.iter().filter_map(move |row| row.get(i));
@@ -37,7 +44,7 @@ impl Journal {
         let statements: Vec<_> = column(0)
             .chain([dropping.as_str()])
             .chain(column(1))
-            .chain(waking.iter().map(String::as_str))
+            .chain(waking.iter().chain(&leaving).map(String::as_str))
             .collect();
         let sql = match statements.as_slice() {
             [alone] => (*alone).to_owned(),

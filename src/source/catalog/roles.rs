@@ -6,10 +6,18 @@ use crate::schema::database::{Membership, Role};
 use crate::source::choice::Choice;
 
 const ROLES: &str = include_str!("roles.sql");
+/// From here on each membership says by itself what comes with it.
+const OPTIONS_SINCE: u32 = 160_000;
 
 /// Reads them by name, without the predefined ones (`pg_…`).
 pub fn roles(client: &mut Client, choice: &Choice) -> Result<Vec<Role>, PgError> {
-    let rows = client.query(&ROLES.replace(":chosen", &choice.sql("c.oid")))?;
+    let (inherit, set) = match client.server_version() {
+        OPTIONS_SINCE.. => ("inherit_option", "set_option"),
+        _ => ("NULL::boolean", "NULL::boolean"),
+    };
+    let sql = ROLES.replace(":inherit", inherit).replace(":set", set);
+    // Last: a pattern may hold any of these words.
+    let rows = client.query(&sql.replace(":chosen", &choice.sql("c.oid")))?;
     rows.iter().map(role).collect()
 }
 
@@ -17,6 +25,13 @@ fn memberships(json: &str) -> Result<Vec<Membership>, PgError> {
     serde_json::from_str(json).map_err(|_| PgError::Value {
         column: 8,
         wanted: "a list of memberships",
+    })
+}
+
+fn settings(json: &str) -> Result<Vec<(String, String)>, PgError> {
+    serde_json::from_str(json).map_err(|_| PgError::Value {
+        column: 11,
+        wanted: "a list of settings",
     })
 }
 
@@ -33,5 +48,6 @@ fn role(row: &Row) -> Result<Role, PgError> {
         comment: row.get(7).map(str::to_owned),
         member_of: memberships(row.text(8)?)?,
         labels: labels(row, 10)?,
+        settings: settings(row.text(11)?)?,
     })
 }

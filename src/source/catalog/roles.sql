@@ -1,6 +1,6 @@
 -- Roles that own something in this database (of relations, what is moved), may do something there or have settings
--- for it, each with the others of them that it is a member of. What initdb's own superuser owns is written down nowhere, and what
--- belongs to an extension comes with that.
+-- for it, each with the others of them that it is a member of and its settings for all databases. What initdb's own
+-- superuser owns is written down nowhere, and what belongs to an extension comes with that.
 WITH here AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
 owned AS (
     SELECT 'pg_class'::regclass AS catalog, c.oid, c.relowner AS role
@@ -34,12 +34,18 @@ SELECT r.rolname, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r
        coalesce(m.groups, '[]'), role.owns,
        (SELECT coalesce(json_agg(json_build_array(l.provider, l.label) ORDER BY l.provider), '[]')
         FROM pg_shseclabel l
-        WHERE l.classoid = 'pg_authid'::regclass AND l.objoid = r.oid)
+        WHERE l.classoid = 'pg_authid'::regclass AND l.objoid = r.oid),
+       (SELECT coalesce(json_agg(json_build_array(left(c.entry, strpos(c.entry, '=') - 1), substr(c.entry, strpos(c.entry, '=') + 1))
+                                 ORDER BY c.place), '[]')
+        FROM unnest(r.rolconfig) WITH ORDINALITY AS c (entry, place))
 FROM role
 JOIN pg_roles r ON r.oid = role.role
 CROSS JOIN LATERAL (
-    SELECT json_agg(json_build_object('role', pg_get_userbyid(a.roleid), 'admin', a.admin)) AS groups
-    FROM (SELECT roleid, bool_or(admin_option) AS admin FROM pg_auth_members WHERE member = r.oid GROUP BY roleid) a
+    SELECT json_agg(json_build_object('role', pg_get_userbyid(a.roleid), 'admin', a.admin, 'inherit', a.inherit, 'set', a.set)) AS groups
+    FROM (SELECT roleid, bool_or(admin_option) AS admin, bool_or(:inherit) AS inherit, bool_or(:set) AS set
+          FROM pg_auth_members
+          WHERE member = r.oid
+          GROUP BY roleid) a
     WHERE a.roleid IN (SELECT role FROM role)
 ) m
 WHERE r.rolname !~ '^pg_'
