@@ -71,7 +71,7 @@ fn options_leave_things_out() {
         archive
             .session_sql()
             .unwrap()
-            .contains("SET client_encoding = 'UTF8';\n")
+            .starts_with("SELECT pg_catalog.set_config('client_encoding', ")
     );
     assert_eq!(archive.sql(&[]).unwrap(), "");
 }
@@ -114,6 +114,7 @@ fn dump(server: &Server, options: RestoreOptions) -> (Archive, DumpInfo) {
             exclude_schemas: vec![Pattern::schema("\"left*\"\"out\"").unwrap()],
             ..Selection::default()
         },
+        ..DumpOptions::default()
     };
     let info = dump_schema(tool, &server.env("source"), snapshot.trim(), &exclude, &out).unwrap();
     drop(input);

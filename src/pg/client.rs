@@ -1,6 +1,6 @@
 //! The session: statements in the simple query protocol, and the ways into COPY.
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,6 +19,7 @@ use super::startup::Session;
 
 /// How long a server may take to end a session that says goodbye.
 const END_LIMIT: Duration = Duration::from_secs(1);
+const QUERY_TAG: u8 = b'Q';
 const READY_TAG: u8 = b'Z';
 const COPY_IN_TAG: u8 = b'G';
 
@@ -107,6 +108,13 @@ impl Client {
     /// A COMMIT of a failed transaction is no error: its tag is `ROLLBACK`.
     pub fn execute(&mut self, sql: &str) -> Result<String, PgError> {
         Ok(self.run(sql, false)?.tag)
+    }
+
+    /// The same of statements that need not be UTF-8, where the session's encoding is SQL_ASCII.
+    pub fn execute_bytes(&mut self, sql: &[u8]) -> Result<String, PgError> {
+        self.messages.doing = "running a statement";
+        self.messages.send(&[&query_message(sql)?])?;
+        self.answer()
     }
 
     /// Sends one or more statements; [`Self::answer`] waits for what becomes of them.
@@ -355,6 +363,23 @@ impl Drop for Client {
     }
 }
 
+/// ```text
+/// tag 'Q'  length i32, itself included  statements  0
+/// ```
+fn query_message(sql: &[u8]) -> Result<BytesMut, PgError> {
+    if sql.contains(&0) {
+        return Err(PgError::ZeroByte);
+    }
+    let bytes = sql.len();
+    let length = i32::try_from(bytes + 5).map_err(|_| PgError::TooLong { bytes })?;
+    let mut message = BytesMut::with_capacity(bytes + 6);
+    message.put_u8(QUERY_TAG);
+    message.put_i32(length);
+    message.put_slice(sql);
+    message.put_u8(0);
+    Ok(message)
+}
+
 /// As libpq's PQserverVersion: `15.18 (Debian …)`, `9.6.24`, `17beta1`.
 fn version_number(text: &str) -> u32 {
     let number = text
@@ -386,5 +411,13 @@ mod tests {
         for (text, number) in known {
             assert_eq!(version_number(text), number, "{text}");
         }
+    }
+
+    #[test]
+    fn bytes_are_asked_as_text_is() {
+        let mut message = BytesMut::new();
+        frontend::query("SELECT 'ä'", &mut message).unwrap();
+        assert_eq!(query_message("SELECT 'ä'".as_bytes()).unwrap(), message);
+        assert!(matches!(query_message(b"\xe4\0"), Err(PgError::ZeroByte)));
     }
 }

@@ -103,6 +103,8 @@ pub enum PgError {
     NoRowCount { tag: String },
     #[error("text for the server contains a zero byte")]
     ZeroByte,
+    #[error("{bytes} bytes of statements are more than a message to the server can hold")]
+    TooLong { bytes: usize },
 
     #[error("column {column} of the result does not exist")]
     NoColumn { column: usize },

@@ -128,6 +128,9 @@ impl Installation {
         if plan.has_large_objects() {
             database::require_temporary(client)?;
         }
+        for line in foresight::of_rows(client, schema, plan, &self.greet.source)? {
+            (self.say)(&line);
+        }
         let cleaning = self.rehearsed(journal, self.mess(schema, plan, &existing))?;
         let room = self.room.as_ref();
         if let Some(warning) = room.and_then(|room| room.warning(plan.bytes())) {
@@ -150,6 +153,7 @@ impl Installation {
         plan: &Plan,
     ) -> Result<Vec<Existing>, RecvError> {
         if !self.offer.data_only {
+            self.require_text(client, schema)?;
             self.foresee(client, schema)?;
             if !self.offer.clean {
                 database::require_absent(client, plan)?;
@@ -211,6 +215,23 @@ impl Installation {
             (self.say)(&note);
         }
         Ok(acting.as_replica)
+    }
+
+    /// Refuses SQL that only a database without an encoding can hold, where the target has one.
+    fn require_text(&self, client: &Client, schema: &Schema) -> Result<(), RecvError> {
+        let (source, encoding) = (&self.greet.source, database::encoding(client));
+        if !source.has_no_encoding() || encoding == source.encoding {
+            return Ok(());
+        }
+        let entries = schema.stray_entries()?;
+        match entries.is_empty() {
+            true => Ok(()),
+            false => Err(DatabaseError::StrayBytes {
+                encoding: encoding.to_owned(),
+                entries,
+            }
+            .into()),
+        }
     }
 
     /// What stands in the way, or will be missing, before anything is made.

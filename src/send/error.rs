@@ -8,6 +8,7 @@ use crate::pg::{ConnInfoError, PgError};
 use crate::report::one_line;
 use crate::runtime::tools::ToolError;
 use crate::runtime::{Panicked, passing};
+use crate::schema::first_few;
 use crate::sink::archive::ArchiveError;
 use crate::source::choice::ChoiceError;
 use crate::source::choice::filters::FilterError;
@@ -21,6 +22,9 @@ use crate::transport::TransportError;
 use crate::transport::peering::PeeringError;
 use crate::wire::message::Failure;
 
+/// Names in one message.
+const NAMES: usize = 5;
+
 /// Why send could not go on; each is one line for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -30,6 +34,11 @@ pub enum SendError {
     Postgres(#[from] PgError),
     #[error(transparent)]
     Pooling(#[from] PoolingError),
+    #[error(
+        "the source's encoding is SQL_ASCII, and these hold bytes that are not UTF-8 (shown as ?), in which pgpipe names them: {}; give them other ones on the source",
+        first_few(.names, NAMES, ", ")
+    )]
+    StrayNames { names: Vec<String> },
     #[error("the source server is version {found}; pgpipe reads {needed} or later")]
     TooOld { found: u32, needed: u32 },
     #[error(

@@ -37,6 +37,7 @@ pub(super) async fn inspect(
         }
         let source = server::describe(&mut client, &info)?;
         if is_unprepared {
+            require_names(&mut client, &source)?;
             choice::require(&mut client, &options.selection)?;
             let choice = choice::choose(&mut client, &options.selection)?;
             require_whole_families(&mut client, &choice, options.terms.content)?;
@@ -67,6 +68,18 @@ fn open(options: &Options, info: &ConnInfo) -> Result<Client, SendError> {
     pooling::require_sessions(&mut client, || session::connect(info, &name))?;
     session::set(&mut client, "UTF8")?;
     Ok(client)
+}
+
+/// Names travel as text, in UTF-8.
+fn require_names(client: &mut Client, source: &SourceInfo) -> Result<(), SendError> {
+    let stray = match source.has_no_encoding() {
+        true => server::stray_names(client)?,
+        false => return Ok(()),
+    };
+    match stray.is_empty() {
+        true => Ok(()),
+        false => Err(SendError::StrayNames { names: stray }),
+    }
 }
 
 /// Without all its partitions such a table could not take some of its rows on the target. Where that

@@ -96,7 +96,7 @@ pub(super) fn release_stale(state: &StateDir) -> Result<(), SendError> {
 pub(super) struct Preparation {
     pub(super) options: Options,
     pub(super) info: ConnInfo,
-    source: SourceInfo,
+    pub(super) source: SourceInfo,
     pub(super) pg_dump: Tool,
     pub(super) meter: Arc<Meter>,
     pub(super) brake: Arc<Brake>,

@@ -104,6 +104,7 @@ impl Preparation {
         let _ = std::fs::remove_file(&path);
         let options = DumpOptions {
             selection: self.options.selection.clone(),
+            as_bytes: self.source.has_no_encoding(),
         };
         let (info, tool) = (&self.info, &self.pg_dump);
         match entry {

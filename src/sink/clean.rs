@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::chunk::Plan;
 use crate::pg::{Client, Closer, PgError, Row};
 use crate::schema::{QualifiedName, first_few, quote_literal};
-use crate::sink::archive::ArchiveError;
+use crate::sink::archive::{ArchiveError, sql_bytes};
 use crate::sink::database::{self, DatabaseError};
 use crate::sink::ddl::Schema;
 use crate::sink::existing;
@@ -283,7 +283,7 @@ impl Cleaning {
 
     fn attempt(&mut self, sql: &str) -> Result<Result<(), PgError>, PgError> {
         let one = format!("SAVEPOINT pgpipe_drop;\n{sql}\n;RELEASE SAVEPOINT pgpipe_drop");
-        let Err(error) = self.client.execute(&one) else {
+        let Err(error) = self.client.execute_bytes(&sql_bytes(&one)) else {
             return Ok(Ok(()));
         };
         if error.is_passing() || error.sqlstate().is_none() {

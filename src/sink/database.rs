@@ -40,6 +40,15 @@ pub enum DatabaseError {
         tools::version(*.target), tools::version(*.origin)
     )]
     OlderThanSource { target: u32, origin: u32 },
+    #[error(
+        "the source's encoding is SQL_ASCII, and its schema holds bytes that are not UTF-8, which the target, {encoding}, cannot take: {}; make the target with ENCODING 'SQL_ASCII' (recv --create-db does), or correct them on the source and begin anew (pgpipe reset on both hosts), or move the schema by hand and use send --data-only",
+        first_few(.entries, NAMES, ", ")
+    )]
+    StrayBytes {
+        encoding: String,
+        /// What holds them.
+        entries: Vec<String>,
+    },
     #[error("the target database is the source database itself")]
     Same,
     #[error("the target is a standby (in recovery) and cannot be written to")]
@@ -187,6 +196,11 @@ pub fn judge(
         return Err(DatabaseError::Same);
     }
     Ok(())
+}
+
+/// The encoding of the client's database.
+pub fn encoding(client: &Client) -> &str {
+    client.parameter("server_encoding").unwrap_or_default()
 }
 
 /// Refuses a target that already has any table of the plan; those of an extension come with that,

@@ -15,7 +15,9 @@ use crate::pg::{CancelToken, Client, Closer, ConnInfo, PgError, session};
 use crate::phase::{DumpId, Entry, Stage, Step, Task};
 use crate::report::one_line;
 use crate::schema::quote_literal;
-use crate::sink::archive::{ArchiveError, builds_b_tree, login_trigger, two_steps};
+use crate::sink::archive::{
+    ArchiveError, builds_b_tree, legible, login_trigger, sql_bytes, two_steps,
+};
 use crate::sink::journal::{Journal, JournalError, StepError};
 
 use memory::{Build, Memory};
@@ -250,7 +252,7 @@ impl Restorer {
     fn step_error(&self, id: DumpId, sql: &str, error: &PgError) -> StepError {
         StepError {
             object: self.label(id),
-            statement: sql.trim().chars().take(STATEMENT_CHARS).collect(),
+            statement: legible(sql.trim()).chars().take(STATEMENT_CHARS).collect(),
             message: error.to_string(),
             sqlstate: error.sqlstate().unwrap_or_default().to_owned(),
         }
@@ -297,7 +299,8 @@ impl Restorer {
             source,
         };
         // On lines of their own: the archive's SQL may end in a comment.
-        let error = match self.client.execute(&format!("BEGIN;\n{sql}\n;\nCOMMIT")) {
+        let sql = format!("BEGIN;\n{sql}\n;\nCOMMIT");
+        let error = match self.client.execute_bytes(&sql_bytes(&sql)) {
             Ok(tag) if tag == "COMMIT" => return Ok(Ok(())),
             Ok(_) => {
                 let what = what.to_owned();

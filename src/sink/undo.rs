@@ -4,7 +4,7 @@
 use crate::pg::{Client, PgError};
 use crate::phase::{DumpId, Entry, Toc};
 use crate::schema::{quote_ident_always, quote_literal};
-use crate::sink::archive::{Archive, ArchiveError};
+use crate::sink::archive::{Archive, ArchiveError, legible, sql_bytes};
 use crate::sink::ddl;
 use crate::sink::journal::{Journal, JournalError};
 use crate::sink::objects::{self, Whose};
@@ -94,7 +94,7 @@ impl<'a> Undo<'a> {
     ) -> Result<Vec<(String, String)>, UndoError> {
         let mut refused = Vec::new();
         for statement in todo {
-            match self.client.execute(&statement) {
+            match self.client.execute_bytes(&sql_bytes(&statement)) {
                 Ok(_) => *removed += 1,
                 Err(error) if is_gone(&error) => {}
                 Err(error) if error.is_passing() => return Err(error.into()),
@@ -150,6 +150,7 @@ pub(super) fn is_gone(error: &PgError) -> bool {
 }
 
 pub(super) fn refusal(statement: &str, error: &PgError) -> String {
+    let statement = legible(statement);
     let what = statement.trim_end().trim_end_matches(';');
     let why: String = error.to_string().chars().take(DETAIL_CHARS).collect();
     format!("{what}: {why}")

@@ -18,6 +18,11 @@ use crate::wire::message::Omit;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: &[u8] = &[0xff, 0xff];
 
+/// For rows of a database without an encoding: bytes are the target's as they are, and are checked. From 14 on
+/// COPY in text takes those of a session of SQL_ASCII unchecked, and stores what no session can read.
+const AS_ITS_OWN: &str = "SELECT pg_catalog.set_config('client_encoding', \
+    pg_catalog.current_setting('server_encoding'), false)";
+
 /// Why a chunk was not written. Its transaction is rolled back, or the journal knows better.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -48,6 +53,9 @@ fn advice(error: &PgError) -> &'static str {
     match (error.sqlstate(), routine) {
         (Some("23505"), _) => {
             " (a key is there already: take that row out of the way, and start both again)"
+        }
+        (Some("22021"), _) => {
+            " (bytes of a row are not valid in the target's encoding: correct them on the source and begin anew (pgpipe reset on both hosts), or move into a database of the source's encoding)"
         }
         (Some("23514"), Some("ExecFindPartition")) => {
             " (a row has no partition on the target: make one, or a DEFAULT one, and start both again)"
@@ -125,6 +133,9 @@ impl Writer {
         journal: Journal,
     ) -> Result<Self, WriteError> {
         let mut client = session::open(info, name, encoding).map_err(WriteError::Connect)?;
+        if encoding == "SQL_ASCII" {
+            client.execute(AS_ITS_OWN).map_err(WriteError::Connect)?;
+        }
         client
             .execute("SET synchronous_commit = off")
             .map_err(WriteError::Connect)?;

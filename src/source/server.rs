@@ -8,6 +8,9 @@ pub const OLDEST: u32 = 100_000;
 /// Tid Range Scan came with 14; before it a ctid range reads the whole table.
 const TID_RANGE_SCAN: u32 = 140_000;
 
+/// What cannot be read in UTF-8, in a database without an encoding.
+const STRAY_NAMES: &str = include_str!("stray_names.sql");
+
 /// Reads what the other side must know of this database.
 pub fn describe(client: &mut Client, info: &ConnInfo) -> Result<SourceInfo, PgError> {
     let version = client.server_version();
@@ -41,6 +44,15 @@ pub fn describe(client: &mut Client, info: &ConnInfo) -> Result<SourceInfo, PgEr
         },
         system_identifier: row.text(6)?.to_owned(),
     })
+}
+
+/// What a database without an encoding has that no session of ours can read, as far as it is more than
+/// SQL that pg_dump writes: names of tables, columns and the like.
+pub fn stray_names(client: &mut Client) -> Result<Vec<String>, PgError> {
+    let rows = client.query(STRAY_NAMES)?;
+    rows.iter()
+        .map(|row| row.text(0).map(str::to_owned))
+        .collect()
 }
 
 /// Whether it replays what another server writes.

@@ -124,6 +124,13 @@ pub struct SourceInfo {
     pub system_identifier: String,
 }
 
+impl SourceInfo {
+    /// Whether nobody knows what the bytes of its text mean.
+    pub fn has_no_encoding(&self) -> bool {
+        self.encoding == "SQL_ASCII"
+    }
+}
+
 /// The collation a database was created with (`pg_database`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locale {

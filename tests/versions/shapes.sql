@@ -113,6 +113,8 @@ CREATE TABLE of_extension (h "Mixed Case".hstore);
 INSERT INTO of_extension VALUES ('a=>1, b=>NULL');
 
 \if :v11
+CREATE TABLE identifiers (n information_schema.sql_identifier, a information_schema.sql_identifier[]);
+INSERT INTO identifiers SELECT 'many', ARRAY['one', NULL, 'so so']::information_schema.sql_identifier[] FROM generate_series(1, 1000) i;
 CREATE PROCEDURE nothing() LANGUAGE plpgsql AS 'BEGIN NULL; END';
 CREATE TABLE listed (id int, kind text, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);
 CREATE TABLE listed_a PARTITION OF listed FOR VALUES IN ('a');

@@ -8,8 +8,12 @@ use crate::schema::Oid;
 
 const TYPES: &str = include_str!("types.sql");
 /// Objects made by the user have OIDs from here on (`FirstNormalObjectId`, access/transam.h);
-/// below it, an OID means the same on every server of a major version or later.
+/// below [`FIRST_GENBKI_OID`] one means the same on every server of a major version or later.
 const FIRST_NORMAL_OID: u32 = 16384;
+/// From here to there OIDs are given anew by each build and each initdb (`FirstGenbkiObjectId`): domains of
+/// information_schema, row types of system views. A server before 14 refuses a value in which such an OID is
+/// another one than its own.
+const FIRST_GENBKI_OID: u32 = 10000;
 /// Nesting of domains, arrays and composites that we follow; PostgreSQL's own types go 3 deep.
 const MAX_DEPTH: u8 = 32;
 
@@ -135,12 +139,12 @@ impl Types {
 
     /// A type whose OID stands inside the value of another one.
     fn embedded_reason(&self, outer: &str, inner: u32, depth: u8) -> Option<String> {
-        if inner >= FIRST_NORMAL_OID {
-            return Some(format!(
-                "type {outer} carries the OID of a user-defined type"
-            ));
-        }
-        self.unsafe_reason(inner, depth + 1)
+        let whose = match inner {
+            FIRST_NORMAL_OID.. => "a user-defined type",
+            FIRST_GENBKI_OID.. => "a type that each server numbers itself",
+            _ => return self.unsafe_reason(inner, depth + 1),
+        };
+        Some(format!("type {outer} carries the OID of {whose}"))
     }
 }
 
@@ -182,6 +186,12 @@ mod tests {
         add(&mut types, 2205, "regclass", 'b', |_| ());
         add(&mut types, 2210, "_regclass", 'b', |t| t.element = 2205);
         add(&mut types, 3615, "tsquery", 'b', |_| ());
+        add(&mut types, 19, "name", 'b', |_| ());
+        add(&mut types, 13000, "sql_identifier", 'd', |t| t.base = 19);
+        add(&mut types, 12999, "_sql_identifier", 'b', |t| {
+            t.element = 13000
+        });
+        add(&mut types, 20008, "named", 'c', |t| t.fields = vec![13000]);
         add(&mut types, 20000, "mood", 'e', |_| ());
         add(&mut types, 20001, "_mood", 'b', |t| t.element = 20000);
         add(&mut types, 20002, "acl_domain", 'd', |t| t.base = 1034);
@@ -200,7 +210,7 @@ mod tests {
     #[test]
     fn binary_is_for_types_that_mean_the_same_everywhere() {
         let types = sample();
-        for oid in [23, 1007, 20000, 20003, 20006] {
+        for oid in [23, 1007, 13000, 20000, 20003, 20006] {
             assert_eq!(types.text_because(Oid(oid)), None, "{oid}");
         }
     }
@@ -227,7 +237,7 @@ mod tests {
     fn oids_and_missing_functions_are_found_at_any_depth() {
         let types = sample();
         for oid in [
-            1033, 1034, 2205, 2210, 3615, 20001, 20002, 20004, 20005, 20007, 99999,
+            1033, 1034, 2205, 2210, 3615, 12999, 20001, 20002, 20004, 20005, 20007, 20008, 99999,
         ] {
             assert!(types.text_because(Oid(oid)).is_some(), "{oid}");
         }

@@ -18,6 +18,7 @@ mod pieces;
 mod rewrite;
 mod roles;
 mod script;
+mod stray;
 
 pub use labels::label_providers;
 pub use rewrite::{
@@ -25,6 +26,7 @@ pub use rewrite::{
     split_index, two_steps,
 };
 pub use script::ScriptError;
+pub use stray::{legible, sql_bytes};
 
 /// What is left out when the archive is restored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,11 +65,6 @@ pub enum ArchiveError {
         status: ExitStatus,
         stderr: String,
     },
-    #[error("the SQL of the schema archive {} is not UTF-8", .file.display())]
-    NotUtf8 {
-        file: PathBuf,
-        source: std::string::FromUtf8Error,
-    },
     #[error("the listing of the schema archive {} was not understood", .file.display())]
     Toc { file: PathBuf, source: TocError },
     #[error("what {} printed was not understood", .program.display())]
@@ -90,7 +87,15 @@ impl ArchiveError {
     }
 }
 
-/// An archive that `pg_dump -Fc --schema-only --encoding=UTF8` wrote, and the pg_restore to read it.
+/// SQL is text, as every server but one without an encoding converts it; where that is the target, and so
+/// the source, its bytes are ([`sql_bytes`]).
+const CLIENT_ENCODING: &str = "SELECT pg_catalog.set_config('client_encoding', \
+    CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false);\n";
+/// How an entry begins in what pg_restore prints.
+const ENTRY: &str = "-- Name: ";
+
+/// An archive that `pg_dump -Fc --schema-only` wrote, in UTF-8 unless the source has no encoding, and the
+/// pg_restore to read it.
 #[derive(Debug, Clone)]
 pub struct Archive {
     pg_restore: PathBuf,
@@ -144,7 +149,7 @@ impl Archive {
     /// What a session must have set, outside of a transaction, before it runs [`Self::sql`].
     pub fn session_sql(&self) -> Result<String, ArchiveError> {
         let text = self.print(&[], &[])?;
-        Ok(self.script(&text)?.session.concat())
+        Ok(CLIENT_ENCODING.to_owned() + &self.script(&text)?.session.concat())
     }
 
     /// The SQL of these entries, in this order; of one entry where `ids` is one. Privileges and
@@ -175,11 +180,12 @@ impl Archive {
     /// The SQL of every entry, in the archive's order.
     pub fn whole_sql(&self) -> Result<String, ArchiveError> {
         let text = self.run(self.command().args(["--file", "-"]))?;
-        let text = String::from_utf8(text).map_err(|source| ArchiveError::NotUtf8 {
-            file: self.file.clone(),
-            source,
-        })?;
-        Ok(self.script(&text)?.body.to_owned())
+        Ok(self.script(&stray::text(text))?.body.to_owned())
+    }
+
+    /// The entries whose SQL holds bytes that are not UTF-8, for people: `COMMENT TABLE t`.
+    pub fn stray_entries(&self) -> Result<Vec<String>, ArchiveError> {
+        Ok(stray_entries(&self.whole_sql()?))
     }
 
     /// The statements that drop these entries, given in the archive's order: the last first, as
@@ -213,11 +219,7 @@ impl Archive {
         let mut command = self.command();
         command.args(arguments);
         command.args(["--file", "-", "--use-list"]).arg(list.path());
-        let text = self.run(&mut command)?;
-        let text = String::from_utf8(text).map_err(|source| ArchiveError::NotUtf8 {
-            file: self.file.clone(),
-            source,
-        })?;
+        let text = stray::text(self.run(&mut command)?);
         match self.roles.is_empty() {
             true => Ok(text),
             false => roles::rename(&text, &self.roles).ok_or_else(|| ArchiveError::Script {
@@ -261,9 +263,47 @@ impl Archive {
     }
 }
 
+/// By the comment above each.
+fn stray_entries(sql: &str) -> Vec<String> {
+    let mut entry = "";
+    let mut entries = Vec::new();
+    for line in sql.lines() {
+        entry = line.strip_prefix(ENTRY).unwrap_or(entry);
+        if stray::has_stray_bytes(line) {
+            entries.push(entry_name(entry));
+        }
+    }
+    entries.dedup();
+    entries
+}
+
+/// `Name; Type: TYPE; Schema: SCHEMA; Owner: OWNER` as people say it.
+fn entry_name(comment: &str) -> String {
+    let mut fields = comment.split("; ");
+    let name = fields.next().unwrap_or_default();
+    let kind = fields.find_map(|field| field.strip_prefix("Type: "));
+    legible(&format!("{} {name}", kind.unwrap_or("settings"))).into_owned()
+}
+
 /// What pg_restore prints before the DROP statements. `\restrict KEY`, which is no statement, comes
 /// out together with the SET that follows it.
 fn is_preamble(statement: &str) -> bool {
     let starts = ["SET ", "SELECT pg_catalog.set_config(", "\\restrict "];
     starts.iter().any(|start| statement.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_with_stray_bytes_are_named() {
+        let sql = stray::text(
+            b"--\n-- Name: t; Type: TABLE; Schema: public; Owner: o\n--\n\nCREATE TABLE t (\n a text DEFAULT '\xe9',\n b text DEFAULT '\xe8');\n\
+            --\n-- Name: TABLE u; Type: COMMENT; Schema: public; Owner: o\n--\n\nCOMMENT ON TABLE u IS '\xc3\xa9';\n\
+            --\n-- Name: f\xfc(); Type: FUNCTION; Schema: public; Owner: o\n--\n"
+                .to_vec(),
+        );
+        assert_eq!(stray_entries(&sql), ["TABLE t", "FUNCTION f\u{FFFD}()"]);
+    }
 }

@@ -19,7 +19,6 @@
 
 /// Settings of the preamble that decide how the SQL is read; every server from 12 on knows them.
 const SESSION: &[&str] = &[
-    "SET client_encoding ",
     "SET standard_conforming_strings ",
     "SET escape_string_warning ",
     "SELECT pg_catalog.set_config('search_path', ",
@@ -117,7 +116,7 @@ mod tests {
         assert_eq!(script.body, body);
         assert_eq!(
             script.session.concat(),
-            "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\
+            "SET standard_conforming_strings = on;\n\
              SELECT pg_catalog.set_config('search_path', '', false);\nSET row_security = off;\n"
         );
     }

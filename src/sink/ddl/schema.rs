@@ -64,6 +64,11 @@ impl Schema {
         self.whole.archive.session_sql()
     }
 
+    /// The entries whose SQL holds bytes that are not UTF-8, for people.
+    pub fn stray_entries(&self) -> Result<Vec<String>, ArchiveError> {
+        self.whole.archive.stray_entries()
+    }
+
     /// What drops the objects, as pg_restore has it.
     pub fn drop_statements(&self) -> Result<Vec<String>, ArchiveError> {
         let ids: Vec<_> = self.toc.entries.iter().map(|entry| entry.id).collect();

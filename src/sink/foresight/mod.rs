@@ -6,10 +6,12 @@ mod extensions;
 mod facts;
 mod labels;
 mod roles;
+mod rows;
 
 use std::collections::HashMap;
 
 use facts::Facts;
+pub use rows::of_rows;
 
 use crate::pg::{Client, PgError};
 use crate::phase::{DumpId, Entry};

@@ -30,6 +30,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DumpOptions {
     pub selection: Selection,
+    /// The SQL's bytes as they are in a database without an encoding, where nobody knows what they mean.
+    pub as_bytes: bool,
 }
 
 /// What was written.
@@ -245,14 +247,17 @@ fn command(tool: &Tool, env: &[(String, String)]) -> Command {
     command
 }
 
-/// UTF-8, whatever the database's encoding: the target's session reads it so.
+/// UTF-8, whatever the database's encoding, if it has one: the target's session reads it so.
 fn arguments(snapshot: Option<&str>, options: &DumpOptions, out: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec![
         "--format=custom".into(),
         "--schema-only".into(),
         "--no-password".into(),
         format!("--lock-wait-timeout={}s", LOCK_WAIT.as_secs()).into(),
-        "--encoding=UTF8".into(),
+        match options.as_bytes {
+            true => "--encoding=SQL_ASCII".into(),
+            false => "--encoding=UTF8".into(),
+        },
     ];
     arguments.extend(snapshot.map(|name| format!("--snapshot={name}").into()));
     if !options.selection.is_all() {
@@ -278,6 +283,7 @@ mod tests {
                 exclude_schemas: vec![Pattern::schema("\"a*\"\"b\"").unwrap()],
                 ..Selection::default()
             },
+            ..DumpOptions::default()
         };
         let arguments = arguments(Some("0-1"), &options, Path::new("-x"));
         assert!(arguments.contains(&"--strict-names".into()));
