@@ -312,7 +312,7 @@ impl ServerError {
 
     /// Whether the detail is likely to hold values of a row: data exceptions (class 22) and
     /// integrity constraints (23). Rows belong into neither logs nor terminals; the server's own
-    /// log has them.
+    /// log has them. One exception: which key a refused index has twice (`sink/ddl/keys`).
     fn quotes_rows(&self) -> bool {
         self.sqlstate.starts_with("22") || self.sqlstate.starts_with("23")
     }

@@ -239,7 +239,7 @@ impl Installation {
         if !self.offer.omit.tablespaces {
             database::require_tablespaces(client, &self.offer.tablespaces)?;
         }
-        for line in foresight::lines(client, schema, &self.offer)? {
+        for line in foresight::lines(client, schema, &self.offer, &self.greet.source)? {
             (self.say)(&line);
         }
         Ok(())

@@ -91,7 +91,7 @@ pub struct Skipped {
 pub struct ObjectError {
     pub object: String,
     pub statement: Option<String>,
-    /// The server's own words.
+    /// The server's own words; where rows contradict a key, also which one and what to do.
     pub message: String,
     pub sqlstate: Option<String>,
 }

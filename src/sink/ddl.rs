@@ -1,6 +1,7 @@
 //! Restores schema entries: each batch with its journal rows in one transaction, so that DDL is
 //! done exactly once too.
 
+mod keys;
 mod memory;
 mod owners;
 mod schema;
@@ -16,7 +17,7 @@ use crate::phase::{DumpId, Entry, Stage, Step, Task};
 use crate::report::one_line;
 use crate::schema::quote_literal;
 use crate::sink::archive::{
-    ArchiveError, builds_b_tree, legible, login_trigger, sql_bytes, two_steps,
+    ArchiveError, TwoStep, builds_b_tree, legible, login_trigger, sql_bytes, two_steps,
 };
 use crate::sink::journal::{Journal, JournalError, StepError};
 
@@ -157,24 +158,28 @@ impl Restorer {
             bytes: task.bytes,
             helpers: task.helpers,
         });
-        match (two_steps(&sql, task.on_plain_table), task.step) {
-            (None, _) => self.batch(&[id]).map(of_failed),
-            (Some(two), Step::First) => self.half(id, &two.build, built_step(id), Restored::Built),
-            (Some(two), Step::Second) => self.half(id, &two.finish, entry_step(id), Restored::Done),
+        match two_steps(&sql, task.on_plain_table) {
+            Some(two) => self.half(id, task.step, &two, &sql),
+            None => self.batch(&[id]).map(of_failed),
         }
     }
 
+    /// Runs one of two steps. What is recorded of a refusal is all that is still to be done.
     fn half(
         &mut self,
         id: DumpId,
-        sql: &str,
-        step: String,
-        done: Restored,
+        step: Step,
+        two: &TwoStep,
+        whole: &str,
     ) -> Result<Restored, DdlError> {
-        match self.transaction(&[step], sql, &self.label(id))? {
+        let (sql, left, name, done) = match step {
+            Step::First => (&two.build, whole, built_step(id), Restored::Built),
+            Step::Second => (&two.finish, &*two.finish, entry_step(id), Restored::Done),
+        };
+        match self.transaction(&[name], sql, &self.label(id))? {
             Ok(()) => Ok(done),
             Err(error) => {
-                self.record(id, sql, &error)?;
+                self.record(id, left, &error)?;
                 Ok(Restored::Failed(vec![id]))
             }
         }
@@ -241,9 +246,9 @@ impl Restorer {
     }
 
     fn record(&mut self, id: DumpId, sql: &str, error: &PgError) -> Result<(), DdlError> {
-        let mark = self
-            .journal
-            .failed_step_sql(&entry_step(id), &self.step_error(id, sql, error));
+        let mut refused = self.step_error(id, sql, error);
+        refused.message += &self.about_key(id, sql, error)?;
+        let mark = self.journal.failed_step_sql(&entry_step(id), &refused);
         let what = self.label(id);
         self.attempt(&[entry_step(id)], &mark, &what)?
             .map_err(|source| DdlError::Postgres { what, source })

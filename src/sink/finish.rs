@@ -154,7 +154,7 @@ fn unfit(
     rows.iter().map(reason).collect()
 }
 
-fn text_array(texts: impl Iterator<Item = String>) -> String {
+pub(super) fn text_array(texts: impl Iterator<Item = String>) -> String {
     let literals: Vec<_> = texts.map(|text| quote_literal(&text)).collect();
     format!("ARRAY[{}]::text[]", literals.join(", "))
 }

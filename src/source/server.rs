@@ -1,7 +1,7 @@
 //! What the source server and database are, for the greeting and for choosing how to read.
 
-use crate::pg::{Client, ConnInfo, PgError};
-use crate::wire::message::{Locale, SourceInfo};
+use crate::pg::{Client, ConnInfo, PgError, catalog};
+use crate::wire::message::SourceInfo;
 
 /// The oldest source: what is tried, and what pg_dump of today still knows.
 pub const OLDEST: u32 = 100_000;
@@ -13,36 +13,17 @@ const STRAY_NAMES: &str = include_str!("stray_names.sql");
 
 /// Reads what the other side must know of this database.
 pub fn describe(client: &mut Client, info: &ConnInfo) -> Result<SourceInfo, PgError> {
-    let version = client.server_version();
-    // The column's name: none before 15, daticulocale in 15 and 16, datlocale since.
-    let (provider, locale) = match version {
-        170_000.. => ("datlocprovider", "datlocale"),
-        150_000.. => ("datlocprovider", "daticulocale"),
-        _ => ("'c'", "NULL"),
-    };
-    let rules = match version {
-        160_000.. => "daticurules",
-        _ => "NULL",
-    };
-    let rows = client.query(&format!(
-        "SELECT datname, pg_encoding_to_char(encoding), datcollate, datctype, {provider}, {locale}, \
-                (SELECT system_identifier FROM pg_control_system()), {rules} \
-         FROM pg_database WHERE datname = current_database()"
-    ))?;
+    let (encoding, locale) = catalog::locale(client)?;
+    let rows = client
+        .query("SELECT current_database(), (SELECT system_identifier FROM pg_control_system())")?;
     let row = &rows[0];
     Ok(SourceInfo {
         display: info.to_string(),
         database: row.text(0)?.to_owned(),
-        server_version: version,
-        encoding: row.text(1)?.to_owned(),
-        locale: Locale {
-            collate: row.text(2)?.to_owned(),
-            ctype: row.text(3)?.to_owned(),
-            provider: row.text(4)?.chars().next().unwrap_or('c'),
-            provider_locale: row.get(5).map(str::to_owned),
-            icu_rules: row.get(7).map(str::to_owned),
-        },
-        system_identifier: row.text(6)?.to_owned(),
+        server_version: client.server_version(),
+        encoding,
+        locale,
+        system_identifier: row.text(1)?.to_owned(),
     })
 }
 

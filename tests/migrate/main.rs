@@ -10,6 +10,7 @@ mod broken;
 mod changed;
 mod encoding;
 mod indexes;
+mod keys;
 mod link;
 mod options;
 mod report;

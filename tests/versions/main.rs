@@ -7,6 +7,7 @@
 mod support;
 
 mod downgrade;
+mod keys;
 mod login;
 mod lost;
 mod mapped;

@@ -37,7 +37,7 @@ fn arrives(from: u32, to: u32, what: &str, fill: &str) {
 }
 
 /// The installed programs where they know the source: newer ones write what an older target refuses.
-fn clients_for(from: u32) -> PathBuf {
+pub(super) fn clients_for(from: u32) -> PathBuf {
     match from > HOME {
         true => programs_of(NEWEST),
         false => Programs::find(None).unwrap().client_dir().to_owned(),
@@ -76,7 +76,7 @@ fn rest_is_as_restored(dbs: &Databases, clients: &Path) {
     dbs.target().psql("postgres", &drop).unwrap();
 }
 
-fn there(major: u32, server: Option<&'static Cluster>) -> &'static Cluster {
+pub(super) fn there(major: u32, server: Option<&'static Cluster>) -> &'static Cluster {
     server.unwrap_or_else(|| panic!("no PostgreSQL {major}: scripts/servers {major}"))
 }
 

@@ -47,7 +47,7 @@ pub(super) fn token(sql: &str, at: usize) -> Option<Option<Token>> {
     Some(Some(Token { start, end }))
 }
 
-fn is_in_word(c: char) -> bool {
+pub(super) fn is_in_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii()
 }
 

@@ -12,6 +12,7 @@ use crate::phase::{DumpId, Toc, TocError};
 use crate::runtime::passing;
 use crate::schema::roles::RoleMap;
 
+mod keys;
 mod labels;
 mod lexer;
 mod pieces;
@@ -20,6 +21,7 @@ mod roles;
 mod script;
 mod stray;
 
+pub use keys::{KeyNames, key_names};
 pub use labels::label_providers;
 pub use rewrite::{
     LoginTrigger, TwoStep, builds_b_tree, login_trigger, owner_statements, rewrite_constraint,

@@ -5,6 +5,7 @@
 mod extensions;
 mod facts;
 mod labels;
+mod order;
 mod roles;
 mod rows;
 
@@ -18,7 +19,7 @@ use crate::phase::{DumpId, Entry};
 use crate::schema::database::DatabaseProperties;
 use crate::sink::archive::ArchiveError;
 use crate::sink::ddl::Schema;
-use crate::wire::message::Offer;
+use crate::wire::message::{Offer, SourceInfo};
 
 /// How a line begins that tells of something that will not be there.
 pub const SKIPPED: &str = "will be skipped: ";
@@ -66,6 +67,7 @@ pub fn lines(
     client: &mut Client,
     schema: &Schema,
     offer: &Offer,
+    source: &SourceInfo,
 ) -> Result<Vec<String>, ForesightError> {
     let facts = Facts::read(client)?;
     let mut lines = roles::lines(&facts, offer);
@@ -88,9 +90,10 @@ pub fn lines(
             lines.extend(about_settings(&facts, database));
         }
     }
-    let mut lines: Vec<_> = lines
-        .iter()
-        .map(|line| format!("{SKIPPED}{line}"))
+    let skipped = lines.iter().map(|line| format!("{SKIPPED}{line}"));
+    let mut lines: Vec<_> = order::line(client, source)?
+        .into_iter()
+        .chain(skipped)
         .collect();
     let entries = &schema.toc.entries;
     lines.extend(extensions::lines(&facts, entries, &offer.extensions));
