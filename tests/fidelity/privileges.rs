@@ -236,7 +236,7 @@ fn what_may_not_be_read_is_named_at_once() {
 /// They are left out by OID where nobody granted them, and all else arrives.
 #[test]
 fn large_objects_that_were_not_granted_are_listed() {
-    let dbs = shop("shop_h");
+    let dbs = shop("shop_k");
     dbs.source_sql(&block("source-13", dbs.name()));
     on_target(&dbs, &block("target-given", dbs.name()));
     let send = ["--no-privileges"];
@@ -248,7 +248,7 @@ fn large_objects_that_were_not_granted_are_listed() {
     assert_eq!(errors[0]["object"], "LARGE OBJECTS 70002, 70003");
     let there =
         dbs.target_sql("SELECT oid, pg_get_userbyid(lomowner) FROM pg_largeobject_metadata");
-    assert_eq!(there.trim(), "70001|shop_h_owner");
+    assert_eq!(there.trim(), "70001|shop_k_owner");
     assert_nothing_left(&dbs);
 }
 
