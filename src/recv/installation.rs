@@ -80,9 +80,11 @@ impl Installation {
         if !self.offer.data_only {
             self.require_tables(&mut client, &journal, &plan)?;
         }
-        let unfit = self.judge_extensions(&mut client, &plan)?;
         let contents = journal.read(&mut client)?;
-        extensions::make_way(&mut client, &journal, &contents.steps, &plan, &unfit)?;
+        if !contents.steps.contains(finish::DATA) {
+            let unfit = self.judge_extensions(&mut client, &plan)?;
+            extensions::make_way(&mut client, &journal, &contents.steps, &plan, &unfit)?;
+        }
         let as_replica = self.judge_acting(&mut client, &plan)?;
         let migration = self.migration(plan, journal, schema, contents);
         Ok(Migration {
@@ -128,6 +130,7 @@ impl Installation {
         if plan.has_large_objects() {
             database::require_temporary(client)?;
         }
+        self.require_names(client, plan)?;
         for line in foresight::of_rows(client, schema, plan, &self.greet.source)? {
             (self.say)(&line);
         }
@@ -192,11 +195,7 @@ impl Installation {
         for (table, problem) in &compared.problems {
             (self.say)(&format!("{SKIPPED}rows of {table}, if any: {problem}"));
         }
-        Ok(compared
-            .problems
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect())
+        Ok(compared.unfit())
     }
 
     /// Whether triggers and keys of the target's own tables are kept from acting; says which do act.
@@ -229,6 +228,24 @@ impl Installation {
             false => Err(DatabaseError::StrayBytes {
                 encoding: encoding.to_owned(),
                 entries,
+            }
+            .into()),
+        }
+    }
+
+    /// Refuses names that the rows' sessions, whose encoding is the target's, could not say in UTF-8.
+    fn require_names(&self, client: &Client, plan: &Plan) -> Result<(), RecvError> {
+        let (source, encoding) = (&self.greet.source, database::encoding(client));
+        if !source.has_no_encoding() || encoding == "UTF8" || encoding == source.encoding {
+            return Ok(());
+        }
+        let named = plan.tables.iter().map(Table::sql_name);
+        let names: Vec<_> = named.filter(|name| !name.is_ascii()).collect();
+        match names.is_empty() {
+            true => Ok(()),
+            false => Err(DatabaseError::StrayNames {
+                encoding: encoding.to_owned(),
+                names,
             }
             .into()),
         }

@@ -49,6 +49,15 @@ pub enum DatabaseError {
         /// What holds them.
         entries: Vec<String>,
     },
+    #[error(
+        "the source's encoding is SQL_ASCII, and these names are not ASCII, by which the target, {encoding}, would not find its tables: {}; make the target with ENCODING 'UTF8' or 'SQL_ASCII'",
+        first_few(.names, NAMES, ", ")
+    )]
+    StrayNames {
+        encoding: String,
+        /// Of tables.
+        names: Vec<String>,
+    },
     #[error("the target database is the source database itself")]
     Same,
     #[error("the target is a standby (in recovery) and cannot be written to")]

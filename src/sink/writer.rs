@@ -55,7 +55,7 @@ fn advice(error: &PgError) -> &'static str {
             " (a key is there already: take that row out of the way, and start both again)"
         }
         (Some("22021"), _) => {
-            " (bytes of a row are not valid in the target's encoding: correct them on the source and begin anew (pgpipe reset on both hosts), or move into a database of the source's encoding)"
+            " (bytes of a row are not valid in the target's encoding: correct them on the source and begin anew (pgpipe reset on both hosts), or, if that is another encoding than the source's, move into a database of that one)"
         }
         (Some("23514"), Some("ExecFindPartition")) => {
             " (a row has no partition on the target: make one, or a DEFAULT one, and start both again)"

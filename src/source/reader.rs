@@ -51,7 +51,9 @@ fn advice(error: &PgError) -> &'static str {
     let routine = error.server().and_then(|server| server.routine.as_deref());
     let is_too_long = match (error.sqlstate(), routine) {
         (Some("54000"), _) => true,
-        (Some("XX000"), Some(at)) => at.starts_with("palloc") || at.starts_with("MemoryContext"),
+        (Some("XX000"), Some(at)) => ["palloc", "repalloc", "MemoryContext"]
+            .iter()
+            .any(|start| at.starts_with(start)),
         _ => false,
     };
     match is_too_long {

@@ -5,10 +5,10 @@ FROM (
     SELECT 'schema ' || nspname, nspname::text
     FROM pg_namespace
     UNION ALL
-    SELECT CASE relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view ' WHEN 'm' THEN 'view ' ELSE 'table ' END || relname,
+    SELECT CASE relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view ' WHEN 'm' THEN 'view ' WHEN 'c' THEN 'type ' ELSE 'table ' END || relname,
            relname::text
     FROM pg_class
-    WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
+    WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c')
     UNION ALL
     SELECT 'column ' || relname || '.' || attname, attname::text
     FROM pg_attribute
@@ -18,6 +18,9 @@ FROM (
     SELECT 'type ' || typname, typname::text
     FROM pg_type
     WHERE typrelid = 0 AND typelem = 0
+    UNION ALL
+    SELECT 'event trigger ' || evtname, evtname::text
+    FROM pg_event_trigger
     UNION ALL
     SELECT 'comment on database ' || datname, shobj_description(oid, 'pg_database')
     FROM pg_database

@@ -46,7 +46,7 @@ fn latin1_arrives_in_utf8() {
     send.must_end(0);
     recv.must_end(0);
     let told = "the target database sorts by libc C in UTF8, the source's by libc C in LATIN1: \
-        unique indexes on text may be refused, order may differ";
+        order may differ, and unique indexes on expressions such as lower() may be refused";
     assert_eq!(recv.stderr.matches(told).count(), 1, "{}", recv.stderr);
     assert_eq!(dbs.target_sql("SHOW server_encoding").trim(), "UTF8");
     assert_eq!(dbs.source_sql(SUM), dbs.target_sql(SUM));
@@ -187,9 +187,18 @@ fn rows_that_the_encoding_refuses_are_told_of_before_and_after() {
 #[test]
 fn names_that_are_not_utf8_are_named() {
     let fill = r#"SET client_encoding = 'SQL_ASCII'; CREATE TABLE "straße" ("größe" int);
-        DO $$ BEGIN EXECUTE E'CREATE TABLE "caf\xe9" ("gr\xf6\xdfe" int)'; END $$;"#;
+        DO $$ BEGIN EXECUTE E'CREATE TABLE "caf\xe9" ("gr\xf6\xdfe" int)'; END $$;
+        DO $$ BEGIN EXECUTE E'CREATE TYPE "paar\xe9" AS (a int)'; END $$;
+        CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+        DO $$ BEGIN EXECUTE E'CREATE EVENT TRIGGER "\xe9v" ON sql_drop EXECUTE FUNCTION f()'; END $$;"#;
     let dbs = Databases::without_target("stray_names", NO_ENCODING, fill);
     let send = start_send(&dbs, &[]).wait();
     send.must_end(1);
-    assert_told(&send, &["not UTF-8", ": column caf?.gr??e, table caf?; "]);
+    assert_told(
+        &send,
+        &[
+            "not UTF-8",
+            ": column caf?.gr??e, event trigger ?v, table caf?, type paar?; ",
+        ],
+    );
 }

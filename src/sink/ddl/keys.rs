@@ -1,6 +1,6 @@
 //! Keys that are there twice: what the report says of a unique index or an exclusion constraint that the server refuses
-//! for its rows. The source has it, so the rows contradict it on the target alone, mostly as text compares otherwise
-//! there.
+//! for its rows. The source has it, so the rows contradict it on the target alone, as text compares otherwise there, or
+//! its index is broken, as after another version of a collation.
 
 use super::{DdlError, Restorer};
 use crate::pg::{Client, PgError, Row, ServerError};
@@ -66,7 +66,9 @@ fn told(refused: &ServerError, collations: &[String]) -> String {
             "compare the collations' versions on both servers, "
         }
     };
-    text + &format!("; {compare}correct the rows, then run the statement that the report has")
+    text + &format!(
+        "; {compare}look whether the source has it twice too (SET enable_indexscan, enable_indexonlyscan and enable_bitmapscan = off), correct the rows, then run the statement that the report has"
+    )
 }
 
 fn shortened(detail: &str) -> String {
@@ -155,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_key_is_told_in_one_short_line() {
-        let next = "correct the rows, then run the statement that the report has";
+        let next = "look whether the source has it twice too (SET enable_indexscan, enable_indexonlyscan and enable_bitmapscan = off), correct the rows, then run the statement that the report has";
         let line = told(&refused("Key (a)=(x\ny) is duplicated."), &[]);
         assert_eq!(line, format!("; Key (a)=(x\\ny) is duplicated; {next}"));
         let line = told(&refused(&"ß".repeat(5000)), &["a".into(), "b".into()]);

@@ -1,6 +1,8 @@
 //! Tables that extensions have made on the target, of whatever version: held against the source's
 //! before rows come into them.
 
+use std::collections::BTreeSet;
+
 use super::fit::{Fit, fit};
 use super::there::There;
 use crate::chunk::Plan;
@@ -14,6 +16,14 @@ pub struct OfExtensions {
     pub problems: Vec<(QualifiedName, String)>,
     /// What is other than on the source, though they can.
     pub notes: Vec<(QualifiedName, String)>,
+}
+
+impl OfExtensions {
+    /// Those that cannot take the source's rows.
+    pub fn unfit(&self) -> BTreeSet<QualifiedName> {
+        let problems = self.problems.iter();
+        problems.map(|(name, _)| name.clone()).collect()
+    }
 }
 
 /// Compares every such table that rows come into.

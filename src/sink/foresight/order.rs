@@ -1,4 +1,4 @@
-//! By what the two databases sort text: where it is not the same, what was unique may not be.
+//! By what the two databases sort text: where it is not the same, order and upper and lower case may not be.
 
 use crate::pg::{Client, PgError, catalog};
 use crate::wire::message::{Locale, SourceInfo};
@@ -16,7 +16,7 @@ fn difference(here: &str, there: &str) -> Option<String> {
     (spelt(here) != spelt(there)).then(|| {
         format!(
             "the target database sorts by {here}, the source's by {there}: \
-             unique indexes on text may be refused, order may differ"
+             order may differ, and unique indexes on expressions such as lower() may be refused"
         )
     })
 }
@@ -36,10 +36,13 @@ fn order(encoding: &str, locale: &Locale) -> String {
     format!("{text} in {encoding}")
 }
 
-/// One locale has several names: `en_US.UTF-8` and `en_US.utf8`, `de-DE` and `de_DE`, `POSIX` and `C`.
+/// One locale has several names: `en_US.UTF-8` and `en_US.utf8`, `de-DE` and `de_DE`, `POSIX` and `C`, which
+/// is libc's and builtin.
 fn spelt(order: &str) -> String {
     let plain = order.to_lowercase().replace(['-', '_'], "");
-    plain.replace("posix", "c")
+    plain
+        .replace("posix", "c")
+        .replace("builtin c in ", "libc c in ")
 }
 
 #[cfg(test)]
@@ -89,7 +92,7 @@ mod tests {
         assert_eq!(
             told(&libc("C", "C.utf8"), &german).unwrap(),
             "the target database sorts by libc C, ctype C.utf8 in UTF8, the source's by libc de_DE.utf8 in UTF8: \
-             unique indexes on text may be refused, order may differ"
+             order may differ, and unique indexes on expressions such as lower() may be refused"
         );
         let line = told(&icu("de", Some("&a < g")), &icu("de", None)).unwrap();
         assert!(

@@ -78,7 +78,7 @@ pub(super) fn about_owner(
     let is_refused = !omit.owner && database.owner != facts.owner && !facts.creates_databases;
     is_refused.then(|| {
         format!(
-            "owner {} of the database: recv's role needs CREATEDB to give it away; grant it that, or use send --no-owner",
+            "owner {} of the database: recv's role needs CREATEDB, and to be a member of that owner, to give it away; grant it both, or use send --no-owner",
             database.owner
         )
     })

@@ -65,8 +65,12 @@ fn makes_numeric(schema: &Schema) -> Result<bool, ForesightError> {
 /// By how pg_dump writes it: a type stands behind a space, a cast's does not.
 fn names_numeric(sql: &str) -> bool {
     let is_longer = |c: char| matches!(c, '(' | '_' | '"') || c.is_alphanumeric();
-    let mut found = sql.match_indices(" numeric");
-    found.any(|(at, word)| !sql[at + word.len()..].starts_with(is_longer))
+    let names = |line: &str| {
+        let mut found = line.match_indices(" numeric");
+        found.any(|(at, word)| !line[at + word.len()..].starts_with(is_longer))
+    };
+    sql.lines()
+        .any(|line| !line.starts_with("--") && names(line))
 }
 
 #[cfg(test)]
@@ -88,7 +92,7 @@ mod tests {
                 false,
             ),
             (
-                "CREATE TABLE a.numeric (\n    numeric_id integer\n);",
+                "--\n-- Name: numeric; Type: TABLE; Schema: a; Owner: o\n--\n\nCREATE TABLE a.numeric (\n    numeric_id integer\n);",
                 false,
             ),
         ] {

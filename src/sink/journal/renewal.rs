@@ -134,13 +134,17 @@ impl Journal {
         renewal: &Renewal<'_>,
         now: &Contents,
     ) -> Result<String, JournalError> {
+        let failed = |e| JournalError::at(BEGINNING_AGAIN, e);
         if !renewal.offer.data_only {
-            return Ok(empty_sql(renewal.tables));
+            let compared = existing::of_extensions(client, renewal.plan);
+            let unfit = compared.map_err(failed)?.unfit();
+            let mut tables = renewal.tables.to_vec();
+            tables.retain(|table| !unfit.contains(&table.name));
+            return Ok(empty_sql(&tables));
         }
         let existing = self.existing(client)?;
         let is_meant = |table: &Table| renewal.tables.iter().any(|t| t.name == table.name);
         let judged = Emptying::judge(client, &existing, renewal.plan, now, &is_meant);
-        let failed = |e| JournalError::at(BEGINNING_AGAIN, e);
         let judged = judged.map_err(failed)?;
         if !judged.mixed.is_empty() {
             let names: Vec<_> = judged.mixed.iter().map(ToString::to_string).collect();
