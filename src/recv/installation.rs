@@ -218,37 +218,21 @@ impl Installation {
 
     /// Refuses SQL that only a database without an encoding can hold, where the target has one.
     fn require_text(&self, client: &Client, schema: &Schema) -> Result<(), RecvError> {
-        let (source, encoding) = (&self.greet.source, database::encoding(client));
-        if !source.has_no_encoding() || encoding == source.encoding {
+        let encoding = database::encoding(client);
+        if !self.greet.source.is_unchecked_for(encoding) {
             return Ok(());
         }
-        let entries = schema.stray_entries()?;
-        match entries.is_empty() {
-            true => Ok(()),
-            false => Err(DatabaseError::StrayBytes {
-                encoding: encoding.to_owned(),
-                entries,
-            }
-            .into()),
-        }
+        Ok(database::require_text(encoding, schema.stray_entries()?)?)
     }
 
     /// Refuses names that the rows' sessions, whose encoding is the target's, could not say in UTF-8.
     fn require_names(&self, client: &Client, plan: &Plan) -> Result<(), RecvError> {
-        let (source, encoding) = (&self.greet.source, database::encoding(client));
-        if !source.has_no_encoding() || encoding == "UTF8" || encoding == source.encoding {
+        let encoding = database::encoding(client);
+        if !self.greet.source.is_unchecked_for(encoding) || encoding == "UTF8" {
             return Ok(());
         }
-        let named = plan.tables.iter().map(Table::sql_name);
-        let names: Vec<_> = named.filter(|name| !name.is_ascii()).collect();
-        match names.is_empty() {
-            true => Ok(()),
-            false => Err(DatabaseError::StrayNames {
-                encoding: encoding.to_owned(),
-                names,
-            }
-            .into()),
-        }
+        let names = plan.tables.iter().map(Table::sql_name);
+        Ok(database::require_ascii(encoding, names)?)
     }
 
     /// What stands in the way, or will be missing, before anything is made.

@@ -104,6 +104,9 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// From this version of the server on each says by itself what comes with it, and who makes a role has none of it.
+    pub const OPTIONS_SINCE: u32 = 160_000;
+
     /// Takes in another one of the same two roles: what either allows is allowed.
     pub fn widen(&mut self, other: &Self) {
         self.admin |= other.admin;

@@ -212,6 +212,28 @@ pub fn encoding(client: &Client) -> &str {
     client.parameter("server_encoding").unwrap_or_default()
 }
 
+/// Refuses SQL of these entries, which is not UTF-8.
+pub fn require_text(encoding: &str, entries: Vec<String>) -> Result<(), DatabaseError> {
+    let encoding = encoding.to_owned();
+    match entries.is_empty() {
+        true => Ok(()),
+        false => Err(DatabaseError::StrayBytes { encoding, entries }),
+    }
+}
+
+/// Refuses names of tables that are not ASCII.
+pub fn require_ascii(
+    encoding: &str,
+    names: impl Iterator<Item = String>,
+) -> Result<(), DatabaseError> {
+    let encoding = encoding.to_owned();
+    let names: Vec<_> = names.filter(|name| !name.is_ascii()).collect();
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(DatabaseError::StrayNames { encoding, names }),
+    }
+}
+
 /// Refuses a target that already has any table of the plan; those of an extension come with that,
 /// which may be there already.
 pub fn require_absent(client: &mut Client, plan: &Plan) -> Result<(), DatabaseError> {

@@ -13,9 +13,6 @@ use crate::sink::{finish, properties};
 const STEP: &str = "role ";
 /// Of a role that recv's was made a member of, until the journal is dropped (journal/joined.sql).
 const JOINED: &str = "joined ";
-/// From here on a membership has options of its own, and to have made a role is not to be able to
-/// give it anything.
-const OPTIONS_SINCE: u32 = 160_000;
 /// feature_not_supported: what the server would say, had it a word for it.
 const NOT_SUPPORTED: &str = "0A000";
 
@@ -69,7 +66,7 @@ pub fn make(client: &mut Client, journal: &Journal, roles: &[Role]) -> Result<()
 fn join(client: &mut Client, journal: &Journal, made: &BTreeSet<&str>) -> Result<(), JournalError> {
     let (able, options) = match client.server_version() {
         // Without INHERIT it could not go on with what it has given.
-        OPTIONS_SINCE.. => (
+        Membership::OPTIONS_SINCE.. => (
             "pg_has_role(oid, 'SET') AND pg_has_role(oid, 'USAGE')",
             " WITH INHERIT TRUE, SET TRUE",
         ),
@@ -110,7 +107,7 @@ fn memberships(
 /// Why a membership would be more on the target than on the source, where it would.
 pub(super) fn unkept(role: &Role, group: &Membership, version: u32) -> Option<String> {
     let option = match group {
-        _ if version >= OPTIONS_SINCE => return None,
+        _ if version >= Membership::OPTIONS_SINCE => return None,
         Membership {
             set: Some(false), ..
         } => "SET FALSE",
@@ -142,7 +139,7 @@ fn grant_sql(member: &str, group: &Membership, version: u32) -> String {
     if group.admin {
         options.push("ADMIN OPTION".to_owned());
     }
-    if version >= OPTIONS_SINCE {
+    if version >= Membership::OPTIONS_SINCE {
         options.extend(group.inherit.map(|is| format!("INHERIT {}", word(is))));
         options.extend(group.set.map(|is| format!("SET {}", word(is))));
     }

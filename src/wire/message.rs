@@ -129,6 +129,11 @@ impl SourceInfo {
     pub fn has_no_encoding(&self) -> bool {
         self.encoding == "SQL_ASCII"
     }
+
+    /// Whether its bytes go into a database that takes them for text of its encoding.
+    pub fn is_unchecked_for(&self, encoding: &str) -> bool {
+        self.has_no_encoding() && encoding != self.encoding
+    }
 }
 
 /// The collation a database was created with (`pg_database`).

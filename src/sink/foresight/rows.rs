@@ -39,7 +39,7 @@ pub fn of_rows(
 }
 
 fn of_encoding(source: &SourceInfo, target: &str) -> Option<String> {
-    (source.has_no_encoding() && target != source.encoding).then(|| {
+    source.is_unchecked_for(target).then(|| {
         format!(
             "the source's encoding is SQL_ASCII: the bytes of its rows go as they are, and the target, {target}, refuses what is not valid there (docs/fidelity.md, \"Encodings\")"
         )

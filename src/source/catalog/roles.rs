@@ -6,13 +6,11 @@ use crate::schema::database::{Membership, Role};
 use crate::source::choice::Choice;
 
 const ROLES: &str = include_str!("roles.sql");
-/// From here on each membership says by itself what comes with it.
-const OPTIONS_SINCE: u32 = 160_000;
 
 /// Reads them by name, without the predefined ones (`pg_…`).
 pub fn roles(client: &mut Client, choice: &Choice) -> Result<Vec<Role>, PgError> {
     let (inherit, set) = match client.server_version() {
-        OPTIONS_SINCE.. => ("inherit_option", "set_option"),
+        Membership::OPTIONS_SINCE.. => ("inherit_option", "set_option"),
         _ => ("NULL::boolean", "NULL::boolean"),
     };
     let sql = ROLES.replace(":inherit", inherit).replace(":set", set);
